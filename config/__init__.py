@@ -1,0 +1,1 @@
+"""Data only: chains and protocols."""

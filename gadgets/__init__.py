@@ -1,0 +1,1 @@
+"""All of perfline that touches messages, files, sockets, clocks and people."""

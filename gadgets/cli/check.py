@@ -1,0 +1,99 @@
+"""``perfline check``: what a file or a chain holds, where each value comes from, and what is missing."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from perfline.gadgets.cli.options import scan_options, select_chain, sidecar_options
+from perfline.recon.errors import PerflineError
+
+if TYPE_CHECKING:
+    from perfline.gadgets.chain import Chain
+    from perfline.gadgets.scan import ScanOptions
+    from perfline.gadgets.stage_data import ScanHeader
+
+__all__ = ["command"]
+
+
+@click.command("check")
+@click.argument("target", metavar="FILE|CHAIN")
+@sidecar_options
+def command(
+    target: str, chain_name: str | None, overrides: tuple[str, ...], sidecar: Path | None, m0_path: Path | None
+) -> None:
+    """Check a raw MRD file, a chain XML, or an installed chain by its name, before a scan.
+
+    Of a chain: imports each gadget and reads every setting. Of a file: resolves every parameter, prints it with its
+    origin, and builds the chain for it. Exit code 0 when all is well, 1 when something is missing.
+    """
+    path = Path(target)
+    try:
+        if path.is_file() and path.suffix != ".xml":
+            _check_file(path, chain_name or "pcasl_epi", scan_options(overrides, sidecar, m0_path))
+        else:
+            _check_chain(select_chain(target))
+    except PerflineError as error:
+        click.echo(f"MISSING OR WRONG: {error}")
+        sys.exit(1)
+    click.echo("ok")
+
+
+def _check_chain(chain: "Chain") -> None:
+    import importlib
+
+    click.echo(f"chain {chain.name}")
+    for gadget in chain.gadgets:
+        module = importlib.import_module(f"perfline.gadgets.{gadget}")
+        click.echo(f"  gadget perfline.gadgets.{gadget}: {'found' if callable(getattr(module, gadget)) else 'missing'}")
+    settings = chain.settings()
+    click.echo(f"  protocol {settings.protocol}")
+    for key, value in vars(settings).items():
+        if key != "protocol":
+            click.echo(f"    {key} = {dict(value) if key == 'asl' else value}")
+
+
+def _check_file(path: Path, chain_name: str, options: "ScanOptions") -> None:
+    from perfline.gadgets.chain import build_stages
+    from perfline.gadgets.mrd.mrd_file import MrdFile
+    from perfline.gadgets.mrd.scan_header import parse_scan_header
+
+    chain = select_chain(chain_name)
+    settings = chain.settings(options.overrides)
+    with MrdFile(path) as file:
+        click.echo(f"{path}: {file.n_acquisitions} acquisitions")
+        header = parse_scan_header(
+            file.header_xml(), sidecar=options.sidecar, protocol=settings.asl, aslcontext=options.aslcontext
+        )
+    _show_header(header)
+    gadgets = chain.gadgets if header.asl is not None else ("epi_recon",)
+    if header.asl is None:
+        click.echo("no arterial spin labelling is declared: only images can be made of it (perfline recon)")
+    stages = build_stages(gadgets, header, settings, options.separate_m0)
+    click.echo(f"chain {chain.name}: {' -> '.join(stage.name for stage in stages)}")
+
+
+def _show_header(header: "ScanHeader") -> None:
+    x, y = header.readout_axis, header.phase_axis
+    click.echo(f"  trajectory {header.trajectory}, {header.n_coils or 'unknown'} coils, {header.n_slices} slices")
+    for name, axis in (("readout", x), ("phase", y)):
+        click.echo(
+            f"  {name}: {axis.n_encoded} points over {axis.field_of_view_encoded:g} mm encoded,"
+            f" {axis.n_recon} pixels over {axis.field_of_view_recon:g} mm reconstructed"
+        )
+    for parameter in header.parameters.values():
+        unit = f" {parameter.unit}" if parameter.unit else ""
+        click.echo(f"  {parameter.name} = {_shown(parameter.value)}{unit}   ({parameter.origin})")
+    for warning in header.warnings:
+        click.echo(f"  warning: {warning}")
+
+
+def _shown(value: object) -> str:
+    """Text of a value; of a long list its beginning and its length."""
+    if not isinstance(value, tuple):
+        return str(value)
+    if len(value) == 1:
+        return str(value[0])
+    shown = ", ".join(str(entry) for entry in value[:6])
+    return f"{shown}, ... ({len(value)} values)" if len(value) > 6 else shown

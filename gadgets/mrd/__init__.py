@@ -1,0 +1,1 @@
+"""MRD (ISMRMRD) messages, headers and sessions."""

@@ -1,0 +1,322 @@
+"""What labelling and quantification need, resolved from all sources, with defaults that are named as such.
+
+Formulas and constants: Alsop et al. 2015, Magn Reson Med 73:102-116. Names as in BIDS.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.mrd.convert import seconds_from_milliseconds
+from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources, missing_parameter
+from perfline.gadgets.mrd.parameter_values import boolean, choice, count, number, positive, seconds, seconds_list, text
+from perfline.gadgets.stage_data import AslParameters, Limits
+from perfline.gadgets.stages.aslcontext import find_index_rule, unroll_cycle, volume_types
+from perfline.recon.constants import BLOOD_T1, LABELING_EFFICIENCY, PARTITION_COEFFICIENT, TISSUE_T1
+from perfline.recon.parameters import LabelingType, VolumeType
+
+__all__ = ["ASL_NAMES", "DECISIVE_NAMES", "resolve_asl"]
+
+DECISIVE_NAMES = (
+    "ArterialSpinLabelingType",
+    "LabelingDuration",
+    "PostLabelingDelay",
+    "M0Type",
+    "aslcontext",
+    "aslcontext_cycle",
+    "EncodingMatrix",
+    "BackgroundSuppression",
+    "BackgroundSuppressionNumberPulses",
+    "BolusCutOffFlag",
+    "BolusCutOffDelayTime",
+    "BolusCutOffTechnique",
+    "LabelingEfficiency",
+    "M0Estimate",
+    "M0RepetitionTime",
+)
+"""Names that say that a scan is labelled at all."""
+
+ASL_NAMES = (
+    *DECISIVE_NAMES,
+    "BloodT1",
+    "MRAcquisitionType",
+    "PartitionCoefficient",
+    "RepetitionTimePreparation",
+    "SliceEncodingDirection",
+    "SliceTiming",
+    "TissueT1",
+    "VascularCrushing",
+    "VascularCrushingVENC",
+)
+"""Names that belong to labelling and quantification. `BloodT1`, `M0RepetitionTime`, `PartitionCoefficient` and
+`TissueT1` are ours, the others BIDS."""
+
+# magnets are a little off their nominal field: 2.89 T is a "3 T"
+_NOMINAL_FIELD_TOLERANCE = 0.05
+
+
+def resolve_asl(
+    sources: ParameterSources,
+    *,
+    limits: Mapping[str, Limits],
+    field_strength: float | None,
+    repetition_time: float | None,
+    inversion_times: Sequence[float] = (),
+) -> AslParameters:
+    """Resolve every parameter of labelling and quantification.
+
+    Parameters
+    ----------
+    sources : ParameterSources
+        Sidecar, protocol, header; keeps the origins and the warnings.
+    limits : mapping
+        Encoding limits by counter.
+    field_strength, repetition_time : float, optional
+        [T], [s]
+    inversion_times : sequence of float
+        The header's TI [ms], which for PASL is the delay.
+
+    Returns
+    -------
+    AslParameters
+        For PASL ``post_labeling_delay`` is the inversion time TI and ``labeling_duration`` the bolus cut-off time TI1,
+        which is the width of the bolus. ``labeling_efficiency`` is that of the labelling alone; the factor of the
+        background suppression is left to the quantification.
+
+    Raises
+    ------
+    MissingParameterError
+        A needed parameter is nowhere; the text names it and the three places to put it.
+    ScanHeaderError
+        A value can't be used, or contradicts another.
+    """
+    labeling_type = LabelingType(sources.require("ArterialSpinLabelingType", choice(*LabelingType)))
+    if sources.has_any(["EncodingMatrix"]):
+        raise ScanHeaderError("EncodingMatrix: time- or vessel-encoded labelling isn't decoded by this version")
+    types = _context(sources, limits)
+    delay = _delay(sources, labeling_type, inversion_times)
+    duration, cut_off, technique = _bolus(sources, labeling_type)
+    m0_type = _m0_type(sources, types)
+    preparation = _preparation_times(sources, repetition_time)
+    acquisition_type, slice_timing = _slice_timing(sources, limits["slice"].count)
+    sources.find("VascularCrushing", boolean)
+    sources.find("VascularCrushingVENC", _any_numbers, unit="cm/s")
+    return AslParameters(
+        labeling_type=labeling_type,
+        labeling_duration=duration,
+        post_labeling_delay=delay,
+        bolus_cut_off_delay_time=cut_off,
+        bolus_cut_off_technique=technique,
+        background_suppression_pulses=_background_suppression_pulses(sources),
+        m0_type=m0_type,
+        m0_estimate=sources.require("M0Estimate", positive, why="M0Type is Estimate")
+        if m0_type == "Estimate"
+        else None,
+        m0_repetition_time=_m0_repetition_time(sources, m0_type, preparation, types),
+        repetition_time_preparation=preparation,
+        labeling_efficiency=_efficiency(sources, labeling_type),
+        blood_t1=_blood_t1(sources, field_strength),
+        partition_coefficient=sources.require(
+            "PartitionCoefficient",
+            positive,
+            unit="ml/g",
+            default=Candidate(PARTITION_COEFFICIENT, "default: Alsop 2015"),
+        ),
+        tissue_t1=sources.require(
+            "TissueT1", _t1, unit="s", default=Candidate(TISSUE_T1, "default: brain tissue at 3 T")
+        ),
+        acquisition_type=acquisition_type,
+        slice_timing=slice_timing,
+        volume_types=types,
+    )
+
+
+def _context(sources: ParameterSources, limits: Mapping[str, Limits]) -> tuple[VolumeType, ...]:
+    """The whole aslcontext, or nothing where none was declared."""
+    declared = sources.find("aslcontext", volume_types) or ()
+    cycle = sources.find("aslcontext_cycle", volume_types) or ()
+    origin = sources.parameters["aslcontext" if declared else "aslcontext_cycle"].origin if declared or cycle else ""
+    if "moscan" in [*(sources.raw("aslcontext") or ()), *(sources.raw("aslcontext_cycle") or ())]:
+        sources.warnings.append(f"aslcontext ({origin}): moscan is read as m0scan")
+    # a list from a higher source is the whole series: a cycle belongs to the prefix beside it
+    if cycle and (not declared or _same_source(origin, sources.parameters["aslcontext_cycle"].origin)):
+        declared = unroll_cycle(declared, cycle, limits)
+        sources.note("aslcontext", declared, "", f"{origin}, cycle repeated")
+    if not declared:
+        return ()
+    find_index_rule(declared, limits)
+    n_control, n_label = (declared.count(kind) for kind in (VolumeType.CONTROL, VolumeType.LABEL))
+    if bool(n_control) != bool(n_label):
+        alone, missing = ("label", "control") if n_label else ("control", "label")
+        raise ScanHeaderError(
+            f"aslcontext ({origin}): {alone} without {missing}, {n_control + n_label} {alone} volumes alone"
+        )
+    if n_control != n_label:
+        sources.warnings.append(
+            f"aslcontext ({origin}): {n_control} control and {n_label} label volumes, not each has its partner"
+        )
+    return declared
+
+
+def _same_source(one: str, other: str) -> bool:
+    """Whether two origins are the same file: that of a header parameter ends with its name."""
+    return one.removesuffix("aslcontext") == other.removesuffix("aslcontext_cycle")
+
+
+def _delay(
+    sources: ParameterSources, labeling_type: LabelingType, inversion_times: Sequence[float]
+) -> tuple[float, ...]:
+    standard = None
+    if labeling_type is LabelingType.PASL and any(inversion_times):
+        origin = "header sequenceParameters.TI"
+        times = [seconds_from_milliseconds(time) for time in inversion_times]
+        standard = Candidate(seconds_list("PostLabelingDelay", times, origin), origin)
+    return sources.require(
+        "PostLabelingDelay", seconds_list, why="the delay from labelling to excitation", unit="s", standard=standard
+    )
+
+
+def _bolus(
+    sources: ParameterSources, labeling_type: LabelingType
+) -> tuple[tuple[float, ...], float | None, str | None]:
+    """Labelling duration, bolus cut-off time and technique."""
+    if labeling_type is not LabelingType.PASL:
+        return sources.require("LabelingDuration", seconds_list, why=f"{labeling_type} needs it", unit="s"), None, None
+    if sources.find("BolusCutOffFlag", boolean) is False:
+        raise ScanHeaderError("BolusCutOffFlag is false: without bolus cut-off the length of a PASL bolus is unknown")
+    # Q2TIPS gives the first and the last saturation pulse: the first ends the bolus
+    cut_off = sources.require("BolusCutOffDelayTime", seconds_list, why="the width of a PASL bolus", unit="s")[0]
+    positive("BolusCutOffDelayTime", cut_off, sources.parameters["BolusCutOffDelayTime"].origin)
+    technique = sources.find("BolusCutOffTechnique", text)
+    sources.note("LabelingDuration", (cut_off,), "s", "from BolusCutOffDelayTime")
+    return (cut_off,), cut_off, technique
+
+
+def _m0_type(sources: ParameterSources, types: Sequence[VolumeType]) -> str:
+    default = Candidate("Included", "default: aslcontext has m0scan") if VolumeType.M0SCAN in types else None
+    m0_type = sources.require("M0Type", choice("Separate", "Included", "Estimate", "Absent"), default=default)
+    if m0_type == "Included" and types and VolumeType.M0SCAN not in types:
+        raise ScanHeaderError(
+            f"M0Type ({sources.parameters['M0Type'].origin}) is Included, but aslcontext"
+            f" ({sources.parameters['aslcontext'].origin}) has no m0scan"
+        )
+    return m0_type
+
+
+def _preparation_times(sources: ParameterSources, repetition_time: float | None) -> tuple[float, ...]:
+    standard = None
+    if repetition_time is not None:
+        standard = Candidate((repetition_time,), sources.parameters["RepetitionTime"].origin)
+    found = sources.find("RepetitionTimePreparation", seconds_list, unit="s")
+    # a list for the volumes differs from the one repetition time without contradicting it
+    if found is None or len(found) == 1:
+        found = sources.find("RepetitionTimePreparation", seconds_list, unit="s", standard=standard, tolerance=0.01)
+    return found or ()
+
+
+def _m0_repetition_time(
+    sources: ParameterSources, m0_type: str, preparation: Sequence[float], types: Sequence[VolumeType]
+) -> float | None:
+    """Repetition time of the M0 image in the scan itself; that of a separate M0 stands in its own header."""
+    if m0_type in ("Estimate", "Absent"):
+        return None
+    found = sources.find("M0RepetitionTime", seconds, unit="s")
+    name = "M0RepetitionTime"
+    if found is None and m0_type == "Separate":
+        return None
+    if found is None:
+        name = "RepetitionTimePreparation"
+        if not preparation:
+            raise missing_parameter(name, "the repetition time of the M0 image")
+        found = _at_m0_volumes(preparation, types)
+        sources.note("M0RepetitionTime", found, "s", f"RepetitionTimePreparation, {sources.parameters[name].origin}")
+    if found <= 0:
+        raise ScanHeaderError(
+            f"{name} ({sources.parameters[name].origin}): the repetition time of the M0 image must be positive,"
+            f" got {found:g} s"
+        )
+    return found
+
+
+def _at_m0_volumes(preparation: Sequence[float], types: Sequence[VolumeType]) -> float:
+    if len(preparation) == 1:
+        return preparation[0]
+    if len(preparation) != len(types):
+        raise ScanHeaderError(
+            f"RepetitionTimePreparation: expected one value or one for each of the {len(types)} volumes of aslcontext,"
+            f" got {len(preparation)}"
+        )
+    times = {time for time, kind in zip(preparation, types, strict=True) if kind is VolumeType.M0SCAN}
+    if len(times) != 1:
+        raise ScanHeaderError(f"RepetitionTimePreparation: the M0 volumes have different times {sorted(times)} s")
+    return times.pop()
+
+
+def _background_suppression_pulses(sources: ParameterSources) -> int:
+    is_on = sources.find("BackgroundSuppression", boolean)
+    n_pulses = sources.find("BackgroundSuppressionNumberPulses", count)
+    if is_on and n_pulses is None:
+        raise missing_parameter("BackgroundSuppressionNumberPulses", "BackgroundSuppression is true")
+    if is_on is False:
+        if n_pulses:
+            sources.warnings.append(
+                f"BackgroundSuppression is false, but BackgroundSuppressionNumberPulses is {n_pulses}: taken as off"
+            )
+        return 0
+    if n_pulses is None:
+        sources.warnings.append("BackgroundSuppression is not given: taken as off")
+        sources.note("BackgroundSuppressionNumberPulses", 0, "", "default: no background suppression")
+    return n_pulses or 0
+
+
+def _efficiency(sources: ParameterSources, labeling_type: LabelingType) -> float:
+    source = "Wang 2005" if labeling_type is LabelingType.CASL else "Alsop 2015"
+    default = Candidate(LABELING_EFFICIENCY[labeling_type], f"default: {labeling_type}, {source}")
+    efficiency = sources.require("LabelingEfficiency", positive, default=default)
+    if efficiency > 1:
+        origin = sources.parameters["LabelingEfficiency"].origin
+        raise ScanHeaderError(f"LabelingEfficiency ({origin}): expected at most 1, got {efficiency:g}")
+    return efficiency
+
+
+def _blood_t1(sources: ParameterSources, field_strength: float | None) -> float:
+    default = None
+    for nominal, blood_t1 in BLOOD_T1.items():
+        if field_strength and abs(field_strength - nominal) <= _NOMINAL_FIELD_TOLERANCE * nominal:
+            source = "Zhang 2013" if nominal == 7 else "Alsop 2015"
+            default = Candidate(blood_t1, f"default: {source}, blood at {nominal:g} T")
+    field = "unknown" if field_strength is None else f"{field_strength:g} T"
+    return sources.require(
+        "BloodT1", _t1, why=f"no default for a field strength that is {field}", unit="s", default=default
+    )
+
+
+def _slice_timing(sources: ParameterSources, n_slices: int) -> tuple[str, tuple[float, ...]]:
+    """Acquisition type and the excitation time of each slice, in the order of the slice counter."""
+    standard = Candidate("2D", "header encodedSpace.matrixSize.z")
+    acquisition_type = sources.require("MRAcquisitionType", choice("2D", "3D"), standard=standard)
+    if acquisition_type == "3D":
+        origin = sources.parameters["MRAcquisitionType"].origin
+        raise ScanHeaderError(f"MRAcquisitionType ({origin}): 3D, but the header's matrix has a single partition")
+    default = Candidate((0.0,), "default: one slice") if n_slices == 1 else None
+    times = sources.require(
+        "SliceTiming", seconds_list, why=f"{n_slices} slices are excited one after the other", unit="s", default=default
+    )
+    origin = sources.parameters["SliceTiming"].origin
+    if len(times) != n_slices:
+        raise ScanHeaderError(
+            f"SliceTiming ({origin}): expected {n_slices} times, one for each slice, got {len(times)}"
+        )
+    if sources.find("SliceEncodingDirection", choice("i", "j", "k", "i-", "j-", "k-")) in ("i-", "j-", "k-"):
+        times = times[::-1]
+        sources.note("SliceTiming", times, "s", f"{origin}, reversed by SliceEncodingDirection")
+    return acquisition_type, times
+
+
+def _t1(name: str, value: Any, origin: str) -> float:
+    return positive(name, seconds(name, value, origin), origin)
+
+
+def _any_numbers(name: str, value: Any, origin: str) -> tuple[float, ...]:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(number(name, one, origin) for one in values)

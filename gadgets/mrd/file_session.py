@@ -1,0 +1,111 @@
+"""A scan from an MRD file, answers into another."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from perfline.gadgets.errors import ConfigurationError, StreamError
+from perfline.gadgets.mrd.image_file import ImageFileWriter
+from perfline.gadgets.mrd.messages import Acquisition, HeaderXml, Image, Waveform
+from perfline.gadgets.mrd.mrd_file import MrdFile
+from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
+
+__all__ = ["FileSession"]
+
+_LOG = logging.getLogger(__name__)
+_LEVELS = {"DBG": logging.INFO, "WRN": logging.WARNING, "ERR": logging.ERROR}
+
+
+class FileSession:
+    """Delivers the header, then the readouts, waveforms and images of a file.
+
+    Parameters
+    ----------
+    path : Path or str
+    out : Path or str, optional
+        Images that are sent are appended to this MRD file; without it they are thrown away.
+    group : str, optional
+        Group of the file; by default ``dataset`` or the only one there is.
+
+    Raises
+    ------
+    ConfigurationError, StreamError
+        The file can't be read as an MRD file, or is also to be written.
+    """
+
+    def __init__(self, path: Path | str, *, out: Path | str | None = None, group: str | None = None) -> None:
+        if out is not None and Path(out).resolve() == Path(path).resolve():
+            raise ConfigurationError(f"{path}: the images can't go to the file that they are made of")
+        self._file = MrdFile(path, group)
+        self._out = out
+        self._writer: ImageFileWriter | None = None
+        self._counter = ReadoutCounter()
+        self._has_sent_header = False
+        self._has_ended = False
+        self._rows = self._file.acquisitions()
+        self._others = self._after_readouts()
+        self.was_closed = False
+
+    @property
+    def n_expected(self) -> int:
+        """Readouts that the file says it has."""
+        return self._file.n_acquisitions
+
+    def read(self) -> Incoming | None:
+        """Next item, None at the end.
+
+        Raises
+        ------
+        ScanHeaderError
+            The file has no header.
+        ReadoutError
+            One readout is unusable; reading can go on.
+        TruncatedStreamError
+            The file is cut off here.
+        """
+        if self._has_ended:
+            return None
+        if not self._has_sent_header:
+            self._has_sent_header = True
+            return HeaderXml(self._file.header_xml())
+        try:
+            message: Acquisition | Waveform | Image | None = next(self._rows, None) or next(self._others, None)
+        except StreamError:
+            self._has_ended = True
+            raise
+        if message is None:
+            self._has_ended = self.was_closed = True
+            return None
+        return self._counter.deliver(message)
+
+    def send(self, images: Sequence[Image]) -> None:
+        """Append images to the output file."""
+        if self._out is None or not images:
+            return
+        if self._writer is None:
+            self._writer = ImageFileWriter(self._out, self._file.header_xml())
+        self._writer.append(images)
+
+    def send_text(self, level: str, text: str) -> None:
+        """Write to the log."""
+        _LOG.log(_LEVELS.get(level, logging.INFO), "%s", text)
+
+    def send_error(self, text: str) -> None:
+        """Write to the log; the rest of the file is left alone."""
+        self.send_text("ERR", text)
+        self.drain()
+
+    def drain(self) -> None:
+        """Leave the rest of the file alone."""
+        self._has_ended = True
+
+    def close(self) -> None:
+        """Close the files."""
+        self._has_ended = True
+        self._file.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _after_readouts(self) -> Iterator[Waveform | Image]:
+        yield from self._file.waveforms()
+        yield from self._file.images()

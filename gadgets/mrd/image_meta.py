@@ -1,0 +1,150 @@
+"""The meta attributes that tell a scanner (FIRE, OpenRecon) and Gadgetron what an image is."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+from typing import Any
+
+from perfline.gadgets.mrd.convert import milliseconds_from_seconds
+from perfline.gadgets.mrd.meta import MetaValue
+from perfline.gadgets.stage_data import Parameter, ScanHeader, SliceGeometry
+
+__all__ = ["common_meta", "parameters_as_json", "quantitative_meta", "window_meta"]
+
+_HISTORY = MappingProxyType(
+    {
+        "magnitude": ("EPI",),
+        "perfusion": ("EPI", "SUB", "AVE"),
+        "pair": ("EPI", "SUB"),
+        "cbf": ("EPI", "SUB", "AVE", "CBF"),
+    }
+)
+
+
+def common_meta(
+    header: ScanHeader,
+    geometry: SliceGeometry,
+    *,
+    name: str,
+    comment: str,
+    image_type: tuple[str, ...],
+    history: str,
+    post_labeling_delay: float | None = None,
+) -> dict[str, MetaValue]:
+    """Entries of every image.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    geometry : SliceGeometry
+    name : str
+        Short name of the series, added to the protocol's.
+    comment : str
+    image_type : tuple of str
+        DICOM image type.
+    history : str
+        ``magnitude``, ``perfusion``, ``pair`` or ``cbf``.
+    post_labeling_delay : float, optional
+        [s]; becomes the inversion time in ms.
+
+    Returns
+    -------
+    dict
+        For `encode_meta`.
+    """
+    steps = ("PERFLINE", *_HISTORY[history])
+    meta: dict[str, MetaValue] = {
+        "DataRole": "Image",
+        "ImageType": "\\".join(image_type),
+        "SeriesDescription": f"{header.protocol_name}_{name}" if header.protocol_name else name,
+        "SequenceDescriptionAdditional": name,
+        "ImageComment": comment,
+        "ImageComments": comment,
+        "ImageProcessingHistory": steps,
+        "ImageRowDir": [f"{value:.18f}" for value in geometry.read_dir],
+        "ImageColumnDir": [f"{value:.18f}" for value in geometry.phase_dir],
+        "Keep_image_geometry": 1,
+        "GADGETRON_DataRole": "Image",
+        "GADGETRON_SeqDescription": f"_{name}",
+        "GADGETRON_ImageComment": comment,
+        "GADGETRON_ImageProcessingHistory": steps,
+        "PERFLINE_SoftwareVersion": _software_version(),
+    }
+    if header.echo_time is not None:
+        meta["EchoTime"] = _rounded(milliseconds_from_seconds(header.echo_time))
+    if post_labeling_delay is not None:
+        meta["InversionTime"] = _rounded(milliseconds_from_seconds(post_labeling_delay))
+    return meta
+
+
+def quantitative_meta(*, role: str, unit: str, n_pairs: int, n_rejected: int, parameters: str) -> dict[str, MetaValue]:
+    """Entries that an image of physical values carries besides.
+
+    Parameters
+    ----------
+    role : str
+        ``GADGETRON_DataRole``.
+    unit : str
+        Of the pixel values.
+    n_pairs, n_rejected : int
+    parameters : str
+        From `parameters_as_json`.
+
+    Notes
+    -----
+    ``DataRole`` Image and Quantitative keeps the scanner from scaling the values; the two Gadgetron switches do the
+    same there (their presence counts, not their value).
+    """
+    return {
+        "DataRole": ("Image", "Quantitative"),
+        "GADGETRON_DataRole": role,
+        "Skip_processing_after_recon": 1,
+        "Use_dedicated_scaling_factor": 1,
+        "Units": unit,
+        "PERFLINE_NumberOfPairs": n_pairs,
+        "PERFLINE_RejectedPairs": n_rejected,
+        "PERFLINE_Parameters": parameters,
+    }
+
+
+def window_meta(center: float, width: float) -> dict[str, MetaValue]:
+    """Display window in whole numbers; empty where whole numbers are too coarse for the values."""
+    center_, width_ = round(center), round(width)
+    if width_ < 2:
+        return {}
+    return {
+        "WindowCenter": center_,
+        "WindowWidth": width_,
+        "GADGETRON_WindowCenter": center_,
+        "GADGETRON_WindowWidth": width_,
+    }
+
+
+def parameters_as_json(parameters: Mapping[str, Parameter]) -> str:
+    """Every parameter in use with unit and origin, as JSON."""
+    return json.dumps(
+        {
+            name: {"value": _plain(one.value), "unit": one.unit, "origin": one.origin}
+            for name, one in sorted(parameters.items())
+        },
+        separators=(",", ":"),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value
+
+
+def _rounded(time_ms: float) -> float:
+    # 1.8 s is 1800 ms, not 1800.0000000000002
+    return round(time_ms, 6)
+
+
+@cache
+def _software_version() -> str:
+    try:
+        return f"perfline {version('perfline')}"
+    except PackageNotFoundError:
+        return "perfline (not installed)"

@@ -1,0 +1,106 @@
+"""What a sidecar, a protocol or a user parameter holds, turned into values; anything else is an error that names it.
+
+Each function takes the parameter's name, the raw value and its origin.
+"""
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+from perfline.gadgets.errors import ScanHeaderError
+
+__all__ = ["boolean", "choice", "count", "number", "positive", "seconds", "seconds_list", "text"]
+
+# longest plausible time [s]: anything above it was surely given in ms
+_LONGEST = MappingProxyType(
+    {
+        "EchoTime": 1.0,
+        "BloodT1": 10.0,
+        "TissueT1": 10.0,
+        "LabelingDuration": 10.0,
+        "PostLabelingDelay": 10.0,
+        "BolusCutOffDelayTime": 10.0,
+        "SliceTiming": 60.0,
+        "RepetitionTime": 100.0,
+        "RepetitionTimePreparation": 100.0,
+        "M0RepetitionTime": 100.0,
+    }
+)
+
+
+def number(name: str, value: Any, origin: str) -> float:
+    """A finite number."""
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or not isfinite(value):
+        raise _bad(name, "a number", value, origin)
+    return float(value)
+
+
+def positive(name: str, value: Any, origin: str) -> float:
+    """A number above zero."""
+    result = number(name, value, origin)
+    if result <= 0:
+        raise _bad(name, "a positive number", value, origin)
+    return result
+
+
+def count(name: str, value: Any, origin: str) -> int:
+    """A whole number, zero or more."""
+    result = number(name, value, origin)
+    if result < 0 or result != int(result):
+        raise _bad(name, "a count", value, origin)
+    return int(result)
+
+
+def seconds(name: str, value: Any, origin: str) -> float:
+    """A time of zero or more; one that is implausibly long is refused, never divided by 1000."""
+    result = number(name, value, origin)
+    if result < 0:
+        raise _bad(name, "a time in seconds, zero or more", value, origin)
+    longest = _LONGEST.get(name)
+    if longest is not None and result > longest:
+        raise ScanHeaderError(
+            f"{name} ({origin}): expected seconds, at most {longest:g}, got {result:g};"
+            f" if that is milliseconds, give it in seconds"
+        )
+    return result
+
+
+def seconds_list(name: str, value: Any, origin: str) -> tuple[float, ...]:
+    """One time or several."""
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        if not value:
+            raise _bad(name, "at least one time", value, origin)
+        return tuple(seconds(name, one, origin) for one in value)
+    return (seconds(name, value, origin),)
+
+
+def boolean(name: str, value: Any, origin: str) -> bool:
+    """True or false; the header has only text for it."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise _bad(name, "true or false", value, origin)
+
+
+def text(name: str, value: Any, origin: str) -> str:
+    """Some text."""
+    if not isinstance(value, str) or not value.strip():
+        raise _bad(name, "text", value, origin)
+    return value.strip()
+
+
+def choice(*allowed: str) -> Callable[[str, Any, str], str]:
+    """One of some words."""
+
+    def convert(name: str, value: Any, origin: str) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            raise _bad(name, " or ".join(allowed), value, origin)
+        return value
+
+    return convert
+
+
+def _bad(name: str, expected: str, value: Any, origin: str) -> ScanHeaderError:
+    return ScanHeaderError(f"{name} ({origin}): expected {expected}, got {value!r}")

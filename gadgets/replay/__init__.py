@@ -1,0 +1,1 @@
+"""Play recorded raw data through a chain or to a server."""

@@ -1,0 +1,87 @@
+"""Play a raw file to an MRD server, as a scanner would."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from perfline.gadgets.mrd.client import run_client
+from perfline.gadgets.mrd.messages import Acquisition, ConfigName, Image, Message, Waveform
+from perfline.gadgets.mrd.mrd_file import MrdFile
+from perfline.gadgets.mrd.scan_header import parse_scan_header
+from perfline.gadgets.replay.paced_session import Pacer, paced_messages
+from perfline.gadgets.writers.mrd_file import MrdImageSink
+
+__all__ = ["SendResult", "send_file"]
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """What was sent and what the server answered."""
+
+    n_readouts: int
+    n_bytes: int
+    n_images: int
+    texts: tuple[str, ...]
+    errors: tuple[str, ...]
+    failure: str | None
+
+
+def send_file(
+    file: Path,
+    address: tuple[str, int],
+    chain_name: str,
+    *,
+    paced: float | None = None,
+    out: Path | None = None,
+    overwrite: bool = False,
+) -> tuple[SendResult, Sequence[Path]]:
+    """Send a file's header, readouts and waveforms; keep the images that come back.
+
+    Parameters
+    ----------
+    file : Path
+        MRD.
+    address : (str, int)
+        Host and port.
+    chain_name : str
+        Sent as the name of the configuration.
+    paced : float, optional
+        Speed, 1 for real time.
+    out : Path, optional
+        Folder for ``images.mrd.h5``.
+    overwrite : bool
+
+    Returns
+    -------
+    SendResult, sequence of Path
+        The answer, and the files that were written.
+
+    Raises
+    ------
+    StreamError, ConfigurationError, OutputError
+        The file can't be read, nobody listens there, or the folder can't be written.
+    """
+    n_images = 0
+    sink = MrdImageSink(out, overwrite=overwrite) if out is not None else None
+
+    def take(message: Message) -> None:
+        nonlocal n_images
+        if isinstance(message, Image):
+            n_images += 1
+            if sink is not None:
+                sink.write(message)
+
+    with MrdFile(file) as raw:
+        header = raw.header_xml()
+        if sink is not None:
+            sink.open(parse_scan_header(header, with_asl=False))
+        messages: Iterator[Acquisition | Waveform | Image] = chain(raw.acquisitions(), raw.waveforms(), raw.images())
+        if paced is not None:
+            messages = paced_messages(messages, Pacer(paced))
+        result = run_client(address, ConfigName(chain_name), header, messages, on_message=take)
+    files = sink.close(None) if sink is not None else ()
+    answer = SendResult(
+        result.n_readouts, result.n_bytes, n_images, tuple(result.texts), tuple(result.errors), result.failure
+    )
+    return answer, files

@@ -1,0 +1,136 @@
+"""Push items through stages, depth first, and keep the books: times, counts, drops, latencies.
+
+One readout is taken through the whole chain before the next: what it completes leaves at once, and the time from its
+arrival to the image being sent is the latency of that image. The clock is read here and nowhere below.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from perfline.gadgets.errors import ReadoutError
+from perfline.gadgets.stage_data import (
+    CbfVolume,
+    Dropped,
+    M0Volume,
+    PerfusionAverage,
+    Readout,
+    Volume,
+)
+from perfline.gadgets.stages.stage import Stage
+from perfline.gadgets.summary import StageStatistics
+
+__all__ = ["Runner"]
+
+_MAX_DROPS_KEPT = 1000
+"""Drops that are listed one by one; later ones are only counted, so that memory stays bounded."""
+
+_IMAGE_NAMES: dict[type, str] = {
+    Volume: "volume",
+    PerfusionAverage: "perfusion",
+    CbfVolume: "cbf",
+    M0Volume: "m0",
+}
+
+
+@dataclass
+class _Books:
+    """Counts of one stage."""
+
+    n_in: int = 0
+    n_out: int = 0
+    n_dropped: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Runner:
+    """Run stages over items.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    emit : callable
+        Takes each item that leaves the last stage (drops and notices included).
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    stages: Sequence[Stage]
+    emit: Callable[[object], None]
+    clock: Callable[[], float] = time.perf_counter
+    n_readouts: int = 0
+    drops: list[Dropped] = field(default_factory=list)
+    n_drops: int = 0
+    latencies: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._books = [_Books() for _ in self.stages]
+        self._emit_books = _Books()
+        self._arrived = 0.0
+
+    def feed(self, item: object) -> None:
+        """Take one item from the session through the chain.
+
+        A bad readout is dropped, counted and reported; the scan goes on. Any other error is the caller's.
+        """
+        self._arrived = self.clock()
+        if isinstance(item, Readout):
+            self.n_readouts += 1
+            try:
+                self._push(item, 0)
+            except ReadoutError as error:
+                self._emit(Dropped("readout", str(error), item.volume_key, item.counters.slice))
+        else:
+            self._push(item, 0)
+
+    def finish(self) -> None:
+        """End the scan: every stage gives what it has left, in order."""
+        for depth, stage in enumerate(self.stages):
+            self._arrived = self.clock()
+            start = self.clock()
+            results = tuple(stage.finish())
+            self._books[depth].seconds += self.clock() - start
+            self._hand_on(results, depth)
+
+    def stage_statistics(self) -> tuple[StageStatistics, ...]:
+        """Return the books of each stage, and of sending and writing as the last entry."""
+        names = [*(stage.name for stage in self.stages), "send_and_write"]
+        books = [*self._books, self._emit_books]
+        return tuple(
+            StageStatistics(name, b.n_in, b.n_out, b.n_dropped, b.seconds) for name, b in zip(names, books, strict=True)
+        )
+
+    def _push(self, item: object, depth: int) -> None:
+        if depth == len(self.stages):
+            self._emit(item)
+            return
+        book = self._books[depth]
+        book.n_in += 1
+        start = self.clock()
+        results = tuple(self.stages[depth].process(item))
+        book.seconds += self.clock() - start
+        if results:
+            self._hand_on(results, depth)
+
+    def _hand_on(self, results: tuple[object, ...], depth: int) -> None:
+        book = self._books[depth]
+        for result in results:
+            book.n_out += 1
+            if isinstance(result, Dropped):
+                book.n_dropped += 1
+            self._push(result, depth + 1)
+
+    def _emit(self, item: object) -> None:
+        if isinstance(item, Dropped):
+            self.n_drops += 1
+            if len(self.drops) < _MAX_DROPS_KEPT:
+                self.drops.append(item)
+        start = self.clock()
+        self.emit(item)
+        end = self.clock()
+        self._emit_books.n_in += 1
+        self._emit_books.seconds += end - start
+        name = _IMAGE_NAMES.get(type(item))
+        if name is not None:
+            self.latencies.setdefault(name, []).append(end - self._arrived)

@@ -1,0 +1,320 @@
+"""One scan from its first message to its summary: the same code behind every host.
+
+A session delivers, the chain's stages work, images go back through the session and to the sinks. Whatever goes wrong,
+what was received is worked off and saved as far as it can be, the peer is told, and the summary says how it ended.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from perfline.gadgets.chain import Chain, build_stages
+from perfline.gadgets.errors import ReadoutError, ScanError, ScanHeaderError, StreamError
+from perfline.gadgets.mrd.collect_images import CollectImages
+from perfline.gadgets.mrd.images import ImageMaker, Series
+from perfline.gadgets.mrd.messages import ConfigName, ConfigText, ErrorText, HeaderXml, Image, Text, Waveform
+from perfline.gadgets.mrd.scan_header import parse_scan_header
+from perfline.gadgets.mrd.session import Incoming, Session
+from perfline.gadgets.runner import Runner
+from perfline.gadgets.scan_figures import perfusion_figures
+from perfline.gadgets.settings import Settings
+from perfline.gadgets.stage_data import CbfVolume, Dropped, Notice, PerfusionAverage, Readout, ScanHeader, Volume
+from perfline.gadgets.summary import ScanSummary, latency_statistics
+from perfline.gadgets.writers.sink import Sink, SinkGroup
+from perfline.recon.errors import PerflineError
+from perfline.recon.warm_up import warm_up
+
+__all__ = ["ScanOptions", "run_scan"]
+
+_LOG = logging.getLogger(__name__)
+
+_SERIES_NAMES = {
+    Series.MAGNITUDE: "volumes",
+    Series.PERFUSION_WEIGHTED: "perfusion",
+    Series.CBF: "cbf",
+    Series.CBF_STANDARD_ERROR: "standard_error",
+    Series.M0: "m0",
+}
+_TEXT_LEVELS = {"info": "DBG", "warning": "WRN", "error": "ERR"}
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What the person who starts a scan adds to the chain and the header.
+
+    Parameters
+    ----------
+    overrides : mapping
+        Settings that win over chain and protocol.
+    sidecar : mapping, optional
+        BIDS-named parameters that stand above the protocol and the header.
+    aslcontext : sequence of str, optional
+        Volume types in acquisition order.
+    separate_m0 : float32 array (n_slices, n_y, n_x), optional
+        For M0Type Separate.
+    """
+
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    sidecar: Mapping[str, Any] | None = None
+    aslcontext: Sequence[str] | None = None
+    separate_m0: NDArray[np.float32] | None = None
+
+
+def run_scan(
+    session: Session,
+    select_chain: Callable[[ConfigName | ConfigText | None], Chain],
+    *,
+    options: ScanOptions | None = None,
+    sinks: Sequence[Sink] = (),
+) -> ScanSummary:
+    """Serve one scan.
+
+    Parameters
+    ----------
+    session : Session
+        Is closed at the end.
+    select_chain : callable
+        Gives the chain for the configuration that the peer sent (None: it sent none).
+    options : ScanOptions, optional
+    sinks : sequence of Sink
+        Savers and displays; each gets every item and every image.
+
+    Returns
+    -------
+    ScanSummary
+        Never raises for what the peer did or sent: ``status`` and ``reason`` tell.
+    """
+    scan = _Scan(session, options or ScanOptions(), SinkGroup(sinks))
+    try:
+        # the matrices are small: threads of the BLAS would only spin, and take the core from the kernels and the sender
+        with threadpool_limits(limits=1, user_api="blas"):
+            with scan.judged():
+                scan.run(select_chain)
+            with scan.judged():
+                scan.finish()
+    except KeyboardInterrupt:
+        scan.end("abort", "interrupted")
+        scan.conclude()
+        raise
+    return scan.conclude()
+
+
+class _Scan:
+    """The state of one scan between its first message and its summary."""
+
+    def __init__(self, session: Session, options: ScanOptions, sinks: SinkGroup) -> None:
+        self._session = session
+        self._options = options
+        self._sinks = sinks
+        self._settings = Settings()
+        self._header: ScanHeader | None = None
+        self._maker: ImageMaker | None = None
+        self._runner = Runner((), self._emit)
+        self._is_peer_gone = False
+        self._status, self._reason = "success", ""
+        self._notices: dict[str, str] = {}
+        self._ghost_levels: list[float] = []
+        self._n_waveforms = 0
+        self._n_volumes = 0
+        self._n_images_in = 0
+        self._n_results = 0
+        self._average: PerfusionAverage | None = None
+        self._cbf: CbfVolume | None = None
+        self._start = time.perf_counter()
+
+    def run(self, select_chain: Callable[[ConfigName | ConfigText | None], Chain]) -> None:
+        """Take the scan from its configuration to the last message."""
+        config, header = self._read_start()
+        chain = select_chain(config)
+        self._settings = chain.settings(self._options.overrides)
+        # images alone need no labelling, so that a broken or foreign ASL header can't stop them; pairs do
+        with_asl = chain.gadgets != ("epi_recon",) or self._settings.ghost_sharing == "pair"
+        self._header = parse_scan_header(
+            header,
+            sidecar=self._options.sidecar,
+            protocol=self._settings.asl,
+            aslcontext=self._options.aslcontext,
+            with_asl=with_asl,
+        )
+        stages = build_stages(chain.gadgets, self._header, self._settings, self._options.separate_m0)
+        self._runner = Runner([CollectImages(), *stages], self._emit)
+        self._maker = ImageMaker(self._header, is_complex=self._settings.volume_images == "complex")
+        self._sinks.open(self._header)
+        for warning in self._header.warnings:
+            self._emit(Notice("warning", warning))
+        warm_up()
+        self._read_all()
+        if not self._session.was_closed:
+            self._emit(Notice("warning", "the stream ended without a CLOSE message: was the sender done?"))
+
+    def finish(self) -> None:
+        """Take what is still in the chain to its end, also after an error; then see whether the scan gave its due."""
+        self._runner.finish()
+        n_readouts, drops = self._runner.n_readouts, self._runner.drops
+        if n_readouts + self._n_images_in + len(drops) == 0:
+            raise ScanError("empty scan: the header came, but no readout or image followed")
+        if self._n_results == 0:
+            first = f"; the first drop: {drops[0].what}: {drops[0].reason}" if drops else ""
+            raise ScanError(f"no image: {n_readouts} readouts came, but no complete volume{first}")
+        for text, level in self._notices.items():
+            if level == "error":
+                raise ScanError(text)
+
+    @contextmanager
+    def judged(self) -> Iterator[None]:
+        """Make what goes wrong within the block the verdict."""
+        try:
+            yield
+        except StreamError as error:
+            self.end("abort", str(error))
+        except PerflineError as error:
+            self.end("fail", str(error))
+        except Exception as error:
+            # the last resort of the host: a bug must reach the peer as an error, never as a normal end
+            _LOG.exception("internal error")
+            self.end("fail", f"internal error: {type(error).__name__}: {error}")
+
+    def end(self, status: str, reason: str) -> None:
+        """Set the verdict; the first bad one stays."""
+        if self._status == "success":
+            self._status, self._reason = status, reason
+
+    def conclude(self) -> ScanSummary:
+        """Complete the files, tell the peer, close everything, and sum up."""
+        summary = self._summary()
+        files: tuple[str, ...] = ()
+        # before the peer is told, which may take as long as it goes on sending
+        with self.judged():
+            files = tuple(map(str, self._sinks.close(summary)))
+        if self._status != "success":
+            self._to_peer(partial(self._session.send_error, self._reason))
+        self._session.close()
+        failures = tuple(("error", text) for text in self._sinks.failures)
+        return replace(
+            summary, status=self._status, reason=self._reason, files=files, notices=summary.notices + failures
+        )
+
+    def _read_start(self) -> tuple[ConfigName | ConfigText | None, bytes]:
+        """Read the configuration, if one comes, and the header."""
+        config = None
+        while True:
+            item = self._session.read()
+            if isinstance(item, ConfigName | ConfigText):
+                config = item
+            elif isinstance(item, HeaderXml):
+                return config, item.xml
+            elif isinstance(item, Text):
+                _LOG.info("peer: %s", item.text)
+            elif item is None:
+                raise ScanHeaderError("no header: the stream ended before an MRD header (id 3) came")
+            else:
+                raise ScanHeaderError(f"no header: expected an MRD header (id 3) first, got {type(item).__name__}")
+
+    def _read_all(self) -> None:
+        session, feed = self._session, self._runner.feed
+        while True:
+            try:
+                item = session.read()
+            except ReadoutError as error:
+                feed(Dropped("readout", str(error)))
+                continue
+            if isinstance(item, Readout | Image):
+                self._n_images_in += isinstance(item, Image)
+                feed(item)
+            elif item is None:
+                return
+            else:
+                self._take_aside(item)
+
+    def _take_aside(self, item: Incoming) -> None:
+        """Handle messages that are not data of the chain."""
+        if isinstance(item, Waveform):
+            self._n_waveforms += 1
+        elif isinstance(item, Text):
+            _LOG.info("peer: %s", item.text)
+        elif isinstance(item, ErrorText):
+            self.end("abort", f"the sender reports an error: {item.text}")
+        else:
+            raise StreamError(f"expected data after the header, got another {type(item).__name__}")
+
+    def _emit(self, item: object) -> None:
+        """Send an item's images, then hand both to the sinks; keep the books of the summary."""
+        self._note(item)
+        images = self._images_of(item)
+        if images:
+            self._to_peer(partial(self._session.send, images))
+        # an image that only passes through is its own
+        for part in images if isinstance(item, Image) else (item, *images):
+            self._sinks.write(part)
+
+    def _images_of(self, item: object) -> list[Image]:
+        if self._maker is None:
+            return []
+        if isinstance(item, Image):
+            return [item]
+        return [image for image in self._maker.images_of(item) if self._is_wanted(image)]
+
+    def _is_wanted(self, image: Image) -> bool:
+        name = _SERIES_NAMES.get(Series(image.header.image_series_index))
+        return name is None or name in self._settings.series
+
+    def _to_peer(self, send: Callable[[], None]) -> None:
+        """Send something, unless the peer is gone."""
+        if self._is_peer_gone:
+            return
+        try:
+            send()
+        except StreamError as error:
+            _LOG.warning("%s", error)
+            # the results can still be saved; what has already arrived is worked off
+            self._is_peer_gone = True
+            self.end("abort", str(error))
+
+    def _note(self, item: object) -> None:
+        self._n_results += not isinstance(item, Dropped | Notice)
+        if isinstance(item, Volume):
+            self._n_volumes += 1
+            self._ghost_levels.append(item.ghost_level)
+        elif isinstance(item, PerfusionAverage):
+            self._average = item
+        elif isinstance(item, CbfVolume):
+            self._cbf = item
+        elif isinstance(item, Dropped):
+            _LOG.warning("dropped %s (%s, slice %s): %s", item.what, item.key, item.slice, item.reason)
+        elif isinstance(item, Notice) and item.text not in self._notices:
+            self._notices[item.text] = item.level
+            # an error is the verdict, and told as such, once the scan has been worked off
+            if item.level != "error":
+                self._to_peer(partial(self._session.send_text, _TEXT_LEVELS[item.level], item.text))
+
+    def _summary(self) -> ScanSummary:
+        runner, average = self._runner, self._average
+        figures = perfusion_figures(self._cbf, average) if self._cbf is not None else {}
+        return ScanSummary(
+            status=self._status,
+            reason=self._reason,
+            n_readouts=runner.n_readouts,
+            n_volumes=self._n_volumes,
+            n_pairs=average.n_pairs if average is not None else 0,
+            n_pairs_rejected=sum(drop.what == "pair" for drop in runner.drops),
+            stages=runner.stage_statistics(),
+            drops=tuple(runner.drops),
+            latency={name: s for name, times in runner.latencies.items() if (s := latency_statistics(times))},
+            ghost_levels=tuple(self._ghost_levels),
+            figures={**figures, "n_waveforms": self._n_waveforms},
+            notices=tuple((level, text) for text, level in self._notices.items()),
+            parameters=dict(self._header.parameters) if self._header is not None else {},
+            settings={**vars(self._settings), "asl": dict(self._settings.asl)},
+            seconds=time.perf_counter() - self._start,
+            n_bytes=int(getattr(self._session, "n_bytes", 0)),
+            software=f"perfline {version('perfline')}",
+        )

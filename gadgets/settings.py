@@ -1,0 +1,182 @@
+"""How a scan is to be processed: a protocol TOML, then overrides, read once into a frozen `Settings`.
+
+Order: defaults below, then the protocol file, then properties of the chain XML, then the command line; a later one
+wins. Every key with its unit and range is in ``config/README.md``.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from perfline.gadgets.errors import ConfigurationError
+from perfline.recon.parameters import SubtractionDomain, SubtractionOrder
+
+__all__ = ["SERIES", "Settings", "installed_protocols", "load_settings"]
+
+SERIES = ("volumes", "perfusion", "cbf", "standard_error", "m0")
+"""Image series that can be sent to the client."""
+
+_SECTIONS = {
+    "reconstruction": (
+        "ghost_correction",
+        "ghost_sharing",
+        "ghost_filter_weight",
+        "coil_combination",
+        "incomplete_volumes",
+        "readout_shift_mm",
+        "phase_shift_mm",
+    ),
+    "perfusion": ("subtraction_order", "subtraction_domain"),
+    "output": ("series", "volume_images"),
+}
+
+_CHOICES = {
+    "ghost_correction": ("auto", "navigator", "data", "none"),
+    "ghost_sharing": ("none", "pair"),
+    "coil_combination": ("adaptive", "sum_of_squares"),
+    "incomplete_volumes": ("drop", "zero_fill"),
+    "subtraction_order": tuple(SubtractionOrder),
+    "subtraction_domain": tuple(SubtractionDomain),
+    "volume_images": ("magnitude", "complex"),
+}
+
+_RANGES = {
+    "ghost_filter_weight": (0.0, 0.99),
+    "readout_shift_mm": (-1000.0, 1000.0),
+    "phase_shift_mm": (-1000.0, 1000.0),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a scan is processed; see ``config/README.md`` for each key.
+
+    ``asl`` holds BIDS-named parameters that stand above the MRD header (``ArterialSpinLabelingType = "PCASL"``).
+    """
+
+    ghost_correction: str = "auto"
+    ghost_sharing: str = "none"
+    ghost_filter_weight: float = 0.0
+    coil_combination: str = "adaptive"
+    incomplete_volumes: str = "drop"
+    readout_shift_mm: float = 0.0
+    phase_shift_mm: float = 0.0
+    subtraction_order: str = "pairwise"
+    subtraction_domain: str = "magnitude"
+    series: tuple[str, ...] = SERIES
+    volume_images: str = "magnitude"
+    asl: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    protocol: str = "none"
+
+    def with_values(self, values: Mapping[str, Any], origin: str) -> "Settings":
+        """Return a copy with some keys replaced.
+
+        Parameters
+        ----------
+        values : mapping
+            Key to value; text is converted where the key wants a number or a list (comma separated).
+        origin : str
+            Named in error messages, for example ``protocol pcasl_epi_3t``.
+
+        Raises
+        ------
+        ConfigurationError
+            Unknown key, value of a wrong type, not among the choices, or out of range.
+        """
+        known = {f.name for f in fields(self)} - {"asl", "protocol"}
+        checked: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise ConfigurationError(f"{origin}: unknown key {key!r}; known: {', '.join(sorted(known))}")
+            checked[key] = _check(key, value, origin)
+        return replace(self, **checked)
+
+
+def _check(key: str, value: object, origin: str) -> Any:
+    if key == "series":
+        names = tuple(value.split(",")) if isinstance(value, str) else value
+        if not isinstance(names, list | tuple) or any(name not in SERIES for name in names):
+            raise ConfigurationError(f"{origin}: series: expected some of {', '.join(SERIES)}, got {value!r}")
+        return tuple(names)
+    if key in _CHOICES:
+        if value not in _CHOICES[key]:
+            raise ConfigurationError(f"{origin}: {key}: expected one of {', '.join(_CHOICES[key])}, got {value!r}")
+        return str(value)
+    low, high = _RANGES[key]
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{origin}: {key}: expected a number, got {value!r}") from None
+    if isinstance(value, bool) or not low <= number <= high:
+        raise ConfigurationError(f"{origin}: {key}: expected {low:g} to {high:g}, got {value!r}")
+    return number
+
+
+def installed_protocols() -> tuple[str, ...]:
+    """Names of the protocols that come with perfline."""
+    folder = resources.files("perfline.config") / "protocols"
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def _protocol_text(protocol: str | Path) -> tuple[str, str]:
+    if isinstance(protocol, str) and "/" not in protocol and not protocol.endswith(".toml"):
+        if protocol not in installed_protocols():
+            names = ", ".join(installed_protocols())
+            raise ConfigurationError(f"protocol: no installed protocol {protocol!r}; installed: {names}")
+        return (resources.files("perfline.config") / "protocols" / f"{protocol}.toml").read_text("utf-8"), protocol
+    path = Path(protocol)
+    try:
+        return path.read_text("utf-8"), path.name
+    except OSError as error:
+        raise ConfigurationError(f"protocol: can't read {path}: {error.strerror}") from None
+
+
+def load_settings(protocol: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read a protocol and apply overrides.
+
+    Parameters
+    ----------
+    protocol : str or Path, optional
+        Name of an installed protocol, or path of a TOML file.
+    overrides : mapping, optional
+        Single keys that win over the protocol.
+
+    Raises
+    ------
+    ConfigurationError
+        No such protocol, not TOML, unknown section or key, wrong value.
+
+    Examples
+    --------
+    >>> load_settings("pcasl_epi_3t").subtraction_order
+    'pairwise'
+    >>> load_settings(overrides={"subtraction_order": "surround"}).subtraction_order
+    'surround'
+    """
+    settings = Settings()
+    if protocol is not None:
+        text, name = _protocol_text(protocol)
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"protocol {name}: not TOML: {error}") from None
+        for section, content in document.items():
+            if section == "asl":
+                settings = replace(settings, asl=MappingProxyType(dict(content)))
+                continue
+            if section not in _SECTIONS or not isinstance(content, dict):
+                raise ConfigurationError(
+                    f"protocol {name}: unknown section [{section}]; known: {', '.join(_SECTIONS)}, asl"
+                )
+            for key in content:
+                if key not in _SECTIONS[section]:
+                    raise ConfigurationError(
+                        f"protocol {name}: [{section}]: unknown key {key!r}; known: {', '.join(_SECTIONS[section])}"
+                    )
+            settings = settings.with_values(content, f"protocol {name}")
+        settings = replace(settings, protocol=name)
+    return settings.with_values(overrides, "option") if overrides else settings

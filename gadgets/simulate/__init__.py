@@ -1,0 +1,1 @@
+"""Write simulated raw data as MRD files."""

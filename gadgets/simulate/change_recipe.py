@@ -1,0 +1,76 @@
+"""Change single options of a recipe from text, and show a recipe as text."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from enum import Enum
+from typing import Any
+
+from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.simulate.recipes import SimulationRecipe
+
+__all__ = ["change_recipe", "describe_recipe"]
+
+
+def change_recipe(recipe: SimulationRecipe, changes: Sequence[str]) -> SimulationRecipe:
+    """Apply ``KEY=VALUE`` entries to a recipe.
+
+    Parameters
+    ----------
+    recipe : SimulationRecipe
+    changes : sequence of str
+        The value is a number, True or False, a tuple, or a word, as the option's default is.
+
+    Raises
+    ------
+    ConfigurationError
+        No ``=``, an unknown option, or a value of another kind than the default.
+    InputError
+        The recipe refuses the value.
+
+    Examples
+    --------
+    >>> change_recipe(SimulationRecipe(), ["n_pairs=7", "volume_order=set"]).n_pairs
+    7
+    """
+    known = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
+    values: dict[str, Any] = {}
+    for change in changes:
+        key, separator, text = change.partition("=")
+        if not separator:
+            raise ConfigurationError(f"expected KEY=VALUE, got {change!r}")
+        if key not in known:
+            raise ConfigurationError(f"unknown option {key!r} of a recipe; known: {', '.join(known)}")
+        values[key] = _value(key, text, known[key])
+    return replace(recipe, **values)
+
+
+def _value(key: str, text: str, current: object) -> Any:
+    """Read a value of the kind that the option has now; whole numbers do for a float."""
+    try:
+        if isinstance(current, Enum):
+            return type(current)(text)
+        value = ast.literal_eval(text)
+        if isinstance(current, float) and type(value) is int:
+            value = float(value)
+        if type(value) is not type(current):
+            raise ValueError(text)
+    except (ValueError, SyntaxError):
+        kind = " or ".join(type(current)) if isinstance(current, Enum) else type(current).__name__
+        raise ConfigurationError(f"{key}: expected {kind}, got {text!r}") from None
+    return value
+
+
+def describe_recipe(recipe: SimulationRecipe) -> str:
+    """One line for each option.
+
+    Examples
+    --------
+    >>> print(describe_recipe(SimulationRecipe()).splitlines()[0])
+      n_coils=4
+    """
+    lines = []
+    for entry in fields(recipe):
+        value = getattr(recipe, entry.name)
+        lines.append(f"  {entry.name}={value.value if isinstance(value, Enum) else value}")
+    return "\n".join(lines)

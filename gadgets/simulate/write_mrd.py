@@ -1,0 +1,87 @@
+"""Simulated scans as MRD messages or MRD files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import ismrmrd
+import numpy as np
+from ismrmrd.hdf5 import acquisition_dtype
+
+from perfline.gadgets.simulate.header import scan_header_xml
+from perfline.gadgets.simulate.raw_data import Block, scan_blocks, scan_truth
+from perfline.gadgets.simulate.recipes import SimulationRecipe
+from perfline.recon.phantom.truth import TruthMaps
+
+__all__ = ["simulate_scan", "write_scan"]
+
+_ACQUISITIONS_PER_CHUNK = 64
+"""Small enough for the smallest file, large enough that HDF5's index stays small."""
+
+
+def simulate_scan(recipe: SimulationRecipe) -> tuple[bytes, Iterator[ismrmrd.Acquisition], TruthMaps]:
+    """Play a scan of the phantom.
+
+    Parameters
+    ----------
+    recipe : SimulationRecipe
+
+    Returns
+    -------
+    header_xml : bytes
+    acquisitions : iterator of ismrmrd.Acquisition
+        In the order of acquisition; made as they are asked for.
+    truth : TruthMaps
+
+    Examples
+    --------
+    >>> from perfline.gadgets.simulate.recipes import SimulationRecipe
+    >>> header, acquisitions, truth = simulate_scan(SimulationRecipe(n_slices=1, n_pairs=1))
+    >>> sum(1 for _ in acquisitions)
+    129
+    """
+    return scan_header_xml(recipe), _acquisitions(scan_blocks(recipe)), scan_truth(recipe)
+
+
+def _acquisitions(blocks: Iterator[Block]) -> Iterator[ismrmrd.Acquisition]:
+    for heads, samples in blocks:
+        for head, data in zip(heads, samples, strict=True):
+            yield ismrmrd.Acquisition(head.tobytes(), data)
+
+
+def write_scan(path: str | Path, recipe: SimulationRecipe) -> TruthMaps:
+    """Write a simulated scan to an MRD (HDF5) file, replacing one that is there.
+
+    Parameters
+    ----------
+    path : path
+    recipe : SimulationRecipe
+
+    Returns
+    -------
+    TruthMaps
+
+    Notes
+    -----
+    The layout is that of ``ismrmrd.Dataset`` with the dataset name ``dataset``, written a block at a time: one append
+    per readout takes minutes for a long scan. HDF5 does not compress data of variable length, so that the file is as
+    large as the samples.
+    """
+    with h5py.File(path, "w") as file:
+        group = file.create_group("dataset")
+        xml = group.create_dataset("xml", shape=(1,), dtype=h5py.special_dtype(vlen=bytes))
+        xml[0] = scan_header_xml(recipe)
+        data = group.create_dataset(
+            "data", shape=(0,), maxshape=(None,), chunks=(_ACQUISITIONS_PER_CHUNK,), dtype=acquisition_dtype
+        )
+        no_trajectory = np.empty(0, np.float32)
+        for heads, samples in scan_blocks(recipe):
+            records = np.empty(heads.size, acquisition_dtype)
+            records["head"] = heads
+            for number, readout in enumerate(np.ascontiguousarray(samples)):
+                records["traj"][number] = no_trajectory
+                records["data"][number] = readout.view(np.float32).ravel()
+            start = data.shape[0]
+            data.resize(start + heads.size, axis=0)
+            data[start:] = records
+    return scan_truth(recipe)

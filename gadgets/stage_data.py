@@ -1,0 +1,360 @@
+"""The items that travel between stages: frozen, in the units of ``recon`` (s, mm, rad, T).
+
+Axis order is (slice, coil, y, x). Each derived item keeps its ``source``: what it was made from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.recon.parameters import ImageAxis, LabelingType, TrapezoidReadout, VolumeType
+
+__all__ = [
+    "AslParameters",
+    "CbfVolume",
+    "ControlLabelPair",
+    "Counters",
+    "DeltaMVolume",
+    "Dropped",
+    "KSpaceSlice",
+    "Limits",
+    "M0Volume",
+    "Notice",
+    "Parameter",
+    "PerfusionAverage",
+    "Purpose",
+    "Readout",
+    "ScanHeader",
+    "SliceGeometry",
+    "Volume",
+    "VolumeKey",
+    "VolumeLabel",
+]
+
+
+class Purpose(StrEnum):
+    """What a readout is for."""
+
+    IMAGING = "imaging"
+    NAVIGATOR = "navigator"
+    NOISE = "noise"
+    CALIBRATION = "calibration"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """MRD encoding counters (``idx``)."""
+
+    line: int = 0
+    partition: int = 0
+    slice: int = 0
+    contrast: int = 0
+    phase: int = 0
+    repetition: int = 0
+    set: int = 0
+    segment: int = 0
+    average: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeKey:
+    """The counters that tell one volume from another."""
+
+    repetition: int
+    set: int = 0
+    phase: int = 0
+    contrast: int = 0
+    average: int = 0
+    is_m0: bool = False
+
+    def __str__(self) -> str:
+        others = [
+            f"{name} {getattr(self, name)}" for name in ("set", "phase", "contrast", "average") if getattr(self, name)
+        ]
+        return ", ".join([f"repetition {self.repetition}", *others, *(["M0"] if self.is_m0 else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """One readout of raw data.
+
+    ``samples`` is complex64 (n_coils, n_samples) in time order, as it came; ``index`` counts arrivals from 0.
+    """
+
+    samples: NDArray[np.complex64]
+    counters: Counters
+    purpose: Purpose
+    is_reversed: bool = False
+    is_m0: bool = False
+    is_first_in_slice: bool = False
+    is_last_in_slice: bool = False
+    is_last_in_repetition: bool = False
+    center_sample: int = 0
+    discard_pre: int = 0
+    discard_post: int = 0
+    sample_time: float = 0.0
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    read_dir: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    phase_dir: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    slice_dir: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    time_stamp: float = 0.0
+    scan_counter: int = 0
+    index: int = 0
+
+    @property
+    def volume_key(self) -> VolumeKey:
+        """The volume that the readout belongs to."""
+        at = self.counters
+        return VolumeKey(at.repetition, at.set, at.phase, at.contrast, at.average, self.is_m0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """MRD encoding limits of one counter."""
+
+    minimum: int = 0
+    maximum: int = 0
+    center: int = 0
+
+    @property
+    def count(self) -> int:
+        """Values from minimum to maximum."""
+        return self.maximum - self.minimum + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value in use, and where it came from (``sidecar``, ``protocol``, ``header userParameter X``, ``default:
+    ...``)."""
+
+    name: str
+    value: Any
+    unit: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class VolumeLabel:
+    """What one volume of the scan is: its type, its place in the series and in its pair."""
+
+    volume_type: VolumeType
+    index: int
+    pair: int | None
+    post_labeling_delay: float | None
+    labeling_duration: float | None
+
+
+@dataclass(frozen=True)
+class AslParameters:
+    """All that labelling and quantification need, resolved. Names as in BIDS, in snake case.
+
+    ``volume_types`` is the whole ``aslcontext``, cycle unrolled, where one was declared, else empty: then
+    ``idx.set`` tells.
+    ``post_labeling_delay`` and ``labeling_duration`` are per volume, per delay (``idx.phase``) or of length one.
+    ``slice_timing`` is empty for a 3D readout. ``blood_t1`` and the others below it may be None only where no CBF is
+    asked for.
+    """
+
+    labeling_type: LabelingType
+    labeling_duration: tuple[float, ...]
+    post_labeling_delay: tuple[float, ...]
+    bolus_cut_off_delay_time: float | None
+    bolus_cut_off_technique: str | None
+    background_suppression_pulses: int
+    m0_type: str
+    m0_estimate: float | None
+    m0_repetition_time: float | None
+    repetition_time_preparation: tuple[float, ...]
+    labeling_efficiency: float
+    blood_t1: float
+    partition_coefficient: float
+    tissue_t1: float
+    acquisition_type: str
+    slice_timing: tuple[float, ...]
+    volume_types: tuple[VolumeType, ...]
+
+
+@dataclass(frozen=True)
+class ScanHeader:
+    """What is known of a scan before its first readout."""
+
+    readout_axis: ImageAxis
+    phase_axis: ImageAxis
+    n_slices: int
+    slice_thickness: float
+    n_coils: int | None
+    trajectory: str
+    trapezoid: TrapezoidReadout | None
+    n_navigators: int
+    acceleration: int
+    limits: Mapping[str, Limits]
+    field_strength: float | None
+    repetition_time: float | None
+    echo_time: float | None
+    flip_angle: float | None
+    relative_noise_bandwidth: float | None
+    asl: AslParameters | None
+    parameters: Mapping[str, Parameter]
+    warnings: tuple[str, ...]
+    protocol_name: str
+    xml: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True)
+class SliceGeometry:
+    """Where the slices lie, in patient coordinates LPS [mm].
+
+    ``positions`` is float64 (n_slices, 3), the centre of each slice (pixel ``n // 2`` of both axes); directions are
+    unit
+    vectors. ``is_known`` is False where the raw data left positions empty: then positions are stacked along slice_dir.
+    """
+
+    positions: NDArray[np.float64]
+    read_dir: NDArray[np.float64]
+    phase_dir: NDArray[np.float64]
+    slice_dir: NDArray[np.float64]
+    voxel_size: tuple[float, float, float]
+    is_known: bool
+
+
+@dataclass(frozen=True)
+class KSpaceSlice:
+    """All lines of one slice of one volume, already transformed along the readout.
+
+    ``lines`` is complex64 (n_lines, n_coils, n_x); ``line_numbers``, ``is_reversed`` and ``shots`` (n_lines,) tell
+    what each line is; ``navigators`` complex64 (n_navigators, n_coils, n_x) with ``navigator_is_reversed`` and
+    ``navigator_shots``.
+    """
+
+    key: VolumeKey
+    slice: int
+    lines: NDArray[np.complex64]
+    line_numbers: NDArray[np.int64]
+    is_reversed: NDArray[np.bool_]
+    shots: NDArray[np.int64]
+    navigators: NDArray[np.complex64]
+    navigator_is_reversed: NDArray[np.bool_]
+    navigator_shots: NDArray[np.int64]
+    missing_lines: tuple[int, ...]
+    position: tuple[float, float, float]
+    read_dir: tuple[float, float, float]
+    phase_dir: tuple[float, float, float]
+    slice_dir: tuple[float, float, float]
+    time_stamp: float
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One reconstructed volume, complex64 (n_slices, n_y, n_x); ``label`` is None until the volume is labelled."""
+
+    image: NDArray[np.complex64]
+    key: VolumeKey
+    geometry: SliceGeometry
+    ghost_level: float
+    time_stamp: float
+    label: VolumeLabel | None = None
+
+    @property
+    def source(self) -> tuple[VolumeKey, ...]:
+        """What it was made from."""
+        return (self.key,)
+
+
+@dataclass(frozen=True)
+class ControlLabelPair:
+    """A control and its label; for surround subtraction ``control`` or ``label`` may hold the mean of two
+    neighbours."""
+
+    control: Volume
+    label: Volume
+    index: int
+    source: tuple[VolumeKey, ...]
+
+
+@dataclass(frozen=True)
+class M0Volume:
+    """The equilibrium magnetisation, float32 (n_slices, n_y, n_x), mean of ``n_volumes``, corrected for its TR."""
+
+    image: NDArray[np.float32]
+    geometry: SliceGeometry
+    n_volumes: int
+    correction: float
+    source: tuple[VolumeKey, ...]
+
+
+@dataclass(frozen=True)
+class DeltaMVolume:
+    """Control minus label, float32 (n_slices, n_y, n_x)."""
+
+    image: NDArray[np.float32]
+    index: int
+    geometry: SliceGeometry
+    post_labeling_delay: float
+    labeling_duration: float
+    source: tuple[VolumeKey, ...]
+
+
+@dataclass(frozen=True)
+class PerfusionAverage:
+    """Running mean of the perfusion-weighted images and its spread, float32 (n_slices, n_y, n_x).
+
+    ``variance`` is that of a single pair (n - 1 in the denominator; NaN for one pair), ``tsnr`` mean over its square
+    root.
+    ``source`` is the pair that was added last.
+    """
+
+    mean: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    tsnr: NDArray[np.float32]
+    n_pairs: int
+    n_rejected: int
+    geometry: SliceGeometry
+    post_labeling_delay: float
+    labeling_duration: float
+    source: tuple[VolumeKey, ...]
+
+
+@dataclass(frozen=True)
+class CbfVolume:
+    """Blood flow and its standard error, float32 (n_slices, n_y, n_x), after ``n_pairs`` pairs.
+
+    ``unit`` is ``mL/100g/min``, or ``relative`` where no M0 exists. ``mask`` is where M0 is above the background.
+    """
+
+    cbf: NDArray[np.float32]
+    standard_error: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    unit: str
+    n_pairs: int
+    n_rejected: int
+    geometry: SliceGeometry
+    post_labeling_delay: float
+    labeling_duration: float
+    source: tuple[VolumeKey, ...]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Something that was not used, and why. ``what`` is ``readout``, ``slice``, ``volume`` or ``pair``."""
+
+    what: str
+    reason: str
+    key: VolumeKey | None = None
+    slice: int | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the operator should know; the same text is reported once.
+
+    ``level`` is ``info``, ``warning``, or ``error``: the scan can't give what was asked for, and ends with status
+    ``fail``.
+    """
+
+    level: str
+    text: str

@@ -1,0 +1,1 @@
+"""The stages of a scan: one item in, zero or more items out."""

@@ -1,0 +1,375 @@
+"""Readouts to complete slices: whitens and regrids each readout on arrival, decides by counts when a slice is complete.
+
+A slice is complete when every line that the header announces is in, or when a line carries LAST_IN_SLICE. The
+arrival of
+the next volume only tells that something is missing; it never completes anything (labelling takes seconds: nobody
+waits).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.gadgets.errors import ReadoutError
+from perfline.gadgets.settings import Settings
+from perfline.gadgets.stage_data import (
+    Dropped,
+    KSpaceSlice,
+    Notice,
+    Purpose,
+    Readout,
+    ScanHeader,
+    VolumeKey,
+)
+from perfline.recon.coils.whitening import NoiseCovariance, whitening_matrix
+from perfline.recon.constants import NOISE_EQUIVALENT_BANDWIDTH_RATIO
+from perfline.recon.epi.ramp import ReadoutOperator, make_readout_operator, readout_positions
+from perfline.recon.parameters import TrapezoidReadout
+
+__all__ = ["Accumulate"]
+
+
+@dataclass
+class _OpenSlice:
+    """A slice that still waits for lines."""
+
+    lines: NDArray[np.complex64]
+    first: Readout
+    line_numbers: list[int] = field(default_factory=list)
+    is_reversed: list[bool] = field(default_factory=list)
+    shots: list[int] = field(default_factory=list)
+    navigators: list[NDArray[np.complex64]] = field(default_factory=list)
+    navigator_is_reversed: list[bool] = field(default_factory=list)
+    navigator_shots: list[int] = field(default_factory=list)
+    shot: int = 0
+    n_expected: int = 0
+    """Lines of the whole slice, known from its first line on."""
+
+
+@dataclass
+class _OpenVolume:
+    """A volume of which not all slices are complete."""
+
+    key: VolumeKey
+    slices: dict[int, _OpenSlice] = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
+
+
+class Accumulate:
+    """Collect the readouts of each slice, whitened and transformed along the readout.
+
+    Yields a `KSpaceSlice` as soon as its last line is in, `Dropped` for volumes with missing lines.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    settings : Settings
+        Uses ``incomplete_volumes`` and ``readout_shift_mm``.
+    """
+
+    name = "accumulate"
+
+    def __init__(self, header: ScanHeader, settings: Settings) -> None:
+        self._header = header
+        self._settings = settings
+        limits = header.limits["line"]
+        self._line_limits = limits
+        self._slice_limits = header.limits["slice"]
+        self._n_coils = header.n_coils
+        self._n_samples: int | None = None
+        self._operators: dict[tuple[int, int, int], ReadoutOperator] = {}
+        self._noise: NoiseCovariance | None = None
+        self._noise_sample_time = 0.0
+        self._whitening: NDArray[np.complex64] | None = None
+        self._is_imaging = False
+        self._is_view_checked = False
+        self._open: dict[int, _OpenVolume] = {}
+        self._finished: dict[int, VolumeKey] = {}
+        self._n_ignored = 0
+
+    def process(self, item: object) -> Iterator[object]:
+        """Take a readout; yield what it completed.
+
+        Raises
+        ------
+        ReadoutError
+            Channel or sample count changes, line or slice outside the limits, NaN, repeated line, volume already ended.
+        """
+        if not isinstance(item, Readout):
+            yield item
+        elif item.purpose is Purpose.NOISE:
+            yield from self._add_noise(item)
+        elif item.purpose in (Purpose.IMAGING, Purpose.NAVIGATOR):
+            yield from self._add(item)
+        else:
+            self._n_ignored += 1
+
+    def finish(self) -> Iterator[object]:
+        """Report volumes that never became complete, and readouts that had no use."""
+        for volume in list(self._open.values()):
+            yield from self._give_up(volume)
+        if self._n_ignored:
+            yield Notice("info", f"{self._n_ignored} readouts were neither imaging, navigator nor noise, and not used")
+
+    def _add_noise(self, readout: Readout) -> Iterator[object]:
+        if self._is_imaging:
+            yield Notice("warning", "noise readouts after the first image readout are not used")
+            return
+        self._check_channels(readout)
+        self._check_finite(readout)
+        if self._noise is None:
+            self._noise = NoiseCovariance(readout.samples.shape[0])
+            self._noise_sample_time = readout.sample_time
+        self._noise.add(readout.samples)
+
+    def _start_imaging(self, readout: Readout) -> Iterator[object]:
+        """Fix what the first image readout decides: whitening."""
+        self._is_imaging = True
+        if self._noise is None:
+            yield Notice("info", "no noise scan: the coils are combined without whitening")
+            return
+        trapezoid = self._header.trapezoid
+        imaging = readout.sample_time or (trapezoid.dwell_time if trapezoid else 0.0)
+        noise = self._noise_sample_time
+        if not (noise and imaging):
+            yield Notice(
+                "warning",
+                "sample_time_us of the noise scan or of the images is 0: whitened as if both were equal",
+            )
+            noise = imaging = 1.0
+        ratio = self._header.relative_noise_bandwidth or NOISE_EQUIVALENT_BANDWIDTH_RATIO
+        if ratio > 1:
+            yield Notice(
+                "warning",
+                f"relativeReceiverNoiseBandwidth: expected at most 1, got {ratio:g};"
+                f" whitened with {NOISE_EQUIVALENT_BANDWIDTH_RATIO} (a common scale of all images)",
+            )
+            ratio = NOISE_EQUIVALENT_BANDWIDTH_RATIO
+        self._whitening = whitening_matrix(self._noise.covariance(), noise, imaging, ratio)
+
+    def _check_channels(self, readout: Readout) -> None:
+        n_coils = readout.samples.shape[0]
+        if self._n_coils is None:
+            self._n_coils = n_coils
+        if n_coils != self._n_coils:
+            raise ReadoutError(f"active_channels: expected {self._n_coils} as before, got {n_coils}")
+
+    @staticmethod
+    def _check_finite(readout: Readout) -> None:
+        # NaN and infinity survive in the energy, which is one fast pass without a temporary; it may also overflow
+        samples = readout.samples
+        if not isfinite(np.vdot(samples, samples).real):
+            bad = int(np.count_nonzero(~np.isfinite(samples)))
+            if bad:
+                raise ReadoutError(f"samples: expected finite values, got {bad} that are NaN or infinite")
+
+    def _check(self, readout: Readout) -> None:
+        self._check_channels(readout)
+        n_samples = readout.samples.shape[1]
+        if self._n_samples is None:
+            self._n_samples = n_samples
+        if n_samples != self._n_samples:
+            raise ReadoutError(f"number_of_samples: expected {self._n_samples} as before, got {n_samples}")
+        at, lines, slices = readout.counters, self._line_limits, self._slice_limits
+        if not lines.minimum <= at.line <= lines.maximum:
+            raise ReadoutError(
+                f"idx.kspace_encode_step_1: expected {lines.minimum} to {lines.maximum} (encodingLimits), got {at.line}"
+            )
+        if not slices.minimum <= at.slice <= slices.maximum:
+            raise ReadoutError(
+                f"idx.slice: expected {slices.minimum} to {slices.maximum} (encodingLimits), got {at.slice}"
+            )
+        self._check_finite(readout)
+
+    def _operator(self, readout: Readout) -> ReadoutOperator:
+        """Return the regridding operator, made once for each shape of readout."""
+        n_samples = readout.samples.shape[1]
+        shape = (n_samples, readout.discard_pre, readout.discard_post)
+        if shape not in self._operators:
+            trapezoid = self._header.trapezoid
+            if trapezoid is None or not trapezoid.is_ramped:
+                # MRD names the sample at k = 0; under a constant gradient that is the middle of its dwell
+                center = (readout.center_sample or n_samples // 2) + 0.5
+                dwell = readout.sample_time or (trapezoid.dwell_time if trapezoid else 1.0)
+                trapezoid = TrapezoidReadout(0.0, 0.0, 0.0, 0.0, dwell, n_samples, center)
+            elif trapezoid.n_samples != n_samples:
+                raise ReadoutError(
+                    f"number_of_samples: trajectoryDescription numSamples says {trapezoid.n_samples}, got {n_samples}"
+                )
+            axis = self._header.readout_axis
+            positions = readout_positions(trapezoid, axis.n_encoded)
+            self._operators[shape] = make_readout_operator(
+                positions,
+                axis,
+                shift=self._settings.readout_shift_mm,
+                n_discard_pre=readout.discard_pre,
+                n_discard_post=readout.discard_post,
+            )
+        return self._operators[shape]
+
+    def _check_field_of_view(self, readout: Readout) -> Iterator[Notice]:
+        """Say so, once, where the samples are too far apart for the whole field of view."""
+        self._is_view_checked = True
+        alias_free = self._operator(readout).alias_free_field_of_view
+        wanted = self._header.readout_axis.field_of_view_recon
+        if alias_free < wanted:
+            yield Notice(
+                "warning",
+                f"readout samples support {alias_free:.0f} mm of the {wanted:.0f} mm field of view: the image is right"
+                " within that width, pixels outside it are empty, and what lies there folds in",
+            )
+
+    def _to_image_space(self, readout: Readout, out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:
+        operator = self._operator(readout)
+        matrix = operator.reversed if readout.is_reversed else operator.forward
+        if self._whitening is None:
+            return np.matmul(readout.samples, matrix, out=out)
+        return np.matmul(self._whitening, readout.samples @ matrix, out=out)
+
+    def _add(self, readout: Readout) -> Iterator[object]:
+        self._check(readout)
+        if not self._is_imaging:
+            yield from self._start_imaging(readout)
+        if not self._is_view_checked:
+            yield from self._check_field_of_view(readout)
+        contrast = readout.counters.contrast
+        key = readout.volume_key
+        volume = self._open.get(contrast)
+        if readout.purpose is Purpose.NAVIGATOR:
+            # Siemens converters put the polarity into average and segment of navigators: they belong to the open volume
+            key = VolumeKey(key.repetition, key.set, key.phase, key.contrast, 0, key.is_m0)
+            if volume is not None and _same_but_average(volume.key, key):
+                key = volume.key
+        if volume is None or volume.key != key:
+            if self._finished.get(contrast) == key:
+                raise ReadoutError(f"{key}: readout after its volume had ended")
+            if volume is not None:
+                if _same_but_average(volume.key, key) and not volume.done and not _has_lines(volume):
+                    volume.key = key
+                else:
+                    yield from self._give_up(volume)
+                    volume = None
+            if volume is None:
+                volume = self._open[contrast] = _OpenVolume(key)
+        yield from self._add_to(volume, readout)
+
+    def _add_to(self, volume: _OpenVolume, readout: Readout) -> Iterator[object]:
+        at = readout.counters
+        if at.slice in volume.done:
+            raise ReadoutError(f"{volume.key}: slice {at.slice}: readout after its slice had ended")
+        opened = volume.slices.get(at.slice)
+        if opened is None:
+            n_coils, n_x = readout.samples.shape[0], self._header.readout_axis.n_recon
+            lines = np.empty((self._line_limits.count, n_coils, n_x), np.complex64)
+            opened = volume.slices[at.slice] = _OpenSlice(lines, readout)
+        if readout.purpose is Purpose.NAVIGATOR:
+            if opened.shots and opened.shots[-1] == opened.shot:
+                # the first navigator after image lines begins a new shot
+                opened.shot += 1
+            opened.navigators.append(self._to_image_space(readout))
+            opened.navigator_is_reversed.append(readout.is_reversed)
+            opened.navigator_shots.append(opened.shot)
+            return
+        if at.line in opened.line_numbers:
+            raise ReadoutError(f"{volume.key}: slice {at.slice}: line {at.line} came twice")
+        n_lines = len(opened.line_numbers)
+        self._to_image_space(readout, out=opened.lines[n_lines])
+        opened.line_numbers.append(at.line)
+        opened.is_reversed.append(readout.is_reversed)
+        opened.shots.append(opened.shot)
+        if n_lines == 0:
+            opened.n_expected = len(self._expected_lines(opened))
+        if n_lines + 1 == opened.n_expected:
+            yield self._end_slice(volume, at.slice)
+            self._end_if_complete(volume)
+        elif readout.is_last_in_slice and self._settings.incomplete_volumes == "zero_fill":
+            # with "drop" the slice stays open, and the volume is given up when the next one starts
+            yield self._zero_fill_notice(volume, at.slice)
+            yield self._end_slice(volume, at.slice)
+            self._end_if_complete(volume)
+
+    def _expected_lines(self, opened: _OpenSlice) -> range:
+        """Lines that belong to a slice; under acceleration its first line tells the offset of the pattern."""
+        limits, step = self._line_limits, self._header.acceleration
+        offset = (opened.line_numbers[0] - limits.minimum) % step if opened.line_numbers else 0
+        return range(limits.minimum + offset, limits.maximum + 1, step)
+
+    def _missing(self, opened: _OpenSlice) -> tuple[int, ...]:
+        return tuple(sorted(set(self._expected_lines(opened)) - set(opened.line_numbers)))
+
+    def _zero_fill_notice(self, volume: _OpenVolume, index: int) -> Notice:
+        missing = self._missing(volume.slices[index])
+        return Notice("warning", f"{volume.key}: slice {index}: {_lines_text(missing)} missing, filled with zeros")
+
+    def _end_if_complete(self, volume: _OpenVolume) -> None:
+        if len(volume.done) == self._header.n_slices:
+            del self._open[volume.key.contrast]
+            self._finished[volume.key.contrast] = volume.key
+
+    def _end_slice(self, volume: _OpenVolume, index: int) -> KSpaceSlice:
+        opened = volume.slices.pop(index)
+        volume.done.add(index)
+        n_lines, first = len(opened.line_numbers), opened.first
+        shape = (len(opened.navigators), *opened.lines.shape[1:])
+        navigators = np.stack(opened.navigators) if opened.navigators else np.empty(shape, np.complex64)
+        return KSpaceSlice(
+            key=volume.key,
+            slice=index - self._slice_limits.minimum,
+            lines=opened.lines[:n_lines],
+            line_numbers=np.array(opened.line_numbers, np.int64),
+            is_reversed=np.array(opened.is_reversed, np.bool_),
+            shots=np.array(opened.shots, np.int64),
+            navigators=navigators,
+            navigator_is_reversed=np.array(opened.navigator_is_reversed, np.bool_),
+            navigator_shots=np.array(opened.navigator_shots, np.int64),
+            missing_lines=self._missing(opened),
+            position=first.position,
+            read_dir=first.read_dir,
+            phase_dir=first.phase_dir,
+            slice_dir=first.slice_dir,
+            time_stamp=first.time_stamp,
+        )
+
+    def _give_up(self, volume: _OpenVolume) -> Iterator[object]:
+        """End a volume that has readouts missing: drop it, or fill with zeros where at least every slice was begun."""
+        del self._open[volume.key.contrast]
+        self._finished[volume.key.contrast] = volume.key
+        expected = range(self._slice_limits.minimum, self._slice_limits.maximum + 1)
+        absent = [
+            i for i in expected if i not in volume.done and not (i in volume.slices and volume.slices[i].line_numbers)
+        ]
+        if self._settings.incomplete_volumes == "zero_fill" and not absent:
+            for index in sorted(volume.slices):
+                yield self._zero_fill_notice(volume, index)
+                yield self._end_slice(volume, index)
+            return
+        parts = [f"slice {i} has no lines" for i in absent]
+        parts += [
+            f"slice {i} lacks {_lines_text(self._missing(s))}"
+            for i, s in sorted(volume.slices.items())
+            if i not in absent
+        ]
+        yield Dropped("volume", f"readouts missing: {'; '.join(parts)}", volume.key)
+
+
+def _has_lines(volume: _OpenVolume) -> bool:
+    return any(opened.line_numbers for opened in volume.slices.values())
+
+
+def _same_but_average(one: VolumeKey, other: VolumeKey) -> bool:
+    return (one.repetition, one.set, one.phase, one.contrast, one.is_m0) == (
+        other.repetition,
+        other.set,
+        other.phase,
+        other.contrast,
+        other.is_m0,
+    )
+
+
+def _lines_text(lines: tuple[int, ...]) -> str:
+    """Name lines without filling the screen."""
+    shown = ", ".join(str(line) for line in lines[:4])
+    return f"line{'s' if len(lines) > 1 else ''} {shown}{f' and {len(lines) - 4} more' if len(lines) > 4 else ''}"

@@ -1,0 +1,54 @@
+"""Perfusion-weighted images to their running mean, variance and temporal SNR, for each delay by itself."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from perfline.gadgets.stage_data import DeltaMVolume, Dropped, Notice, PerfusionAverage
+from perfline.recon.asl.running_statistics import RunningStatistics
+
+__all__ = ["Average"]
+
+
+class Average:
+    """After every pair: the mean of all pairs so far and its spread.
+
+    Pairs of different post-labelling delay or labelling duration are averaged apart. The difference images travel no
+    further; all else passes.
+    """
+
+    name = "average"
+
+    def __init__(self) -> None:
+        self._statistics: dict[tuple[float, float], RunningStatistics] = {}
+        self._n_rejected = 0
+
+    def process(self, item: object) -> Iterator[object]:
+        """Add a difference image and yield the new average."""
+        if isinstance(item, Dropped) and item.what == "pair":
+            self._n_rejected += 1
+        if not isinstance(item, DeltaMVolume):
+            yield item
+            return
+        shape = item.image.shape
+        group = (item.post_labeling_delay, item.labeling_duration)
+        if group not in self._statistics:
+            self._statistics[group] = RunningStatistics(shape)
+        statistics = self._statistics[group]
+        statistics.add(item.image)
+        yield PerfusionAverage(
+            mean=statistics.mean(np.empty(shape, np.float32)),
+            variance=statistics.variance(np.empty(shape, np.float32)),
+            tsnr=statistics.tsnr(np.empty(shape, np.float32)),
+            n_pairs=statistics.n,
+            n_rejected=self._n_rejected,
+            geometry=item.geometry,
+            post_labeling_delay=item.post_labeling_delay,
+            labeling_duration=item.labeling_duration,
+            source=item.source,
+        )
+
+    def finish(self) -> Iterator[object]:
+        """Say so where no pair came; every average has been yielded."""
+        if not self._statistics:
+            yield Notice("error", "no complete control-label pair came: there is no perfusion image")

@@ -1,0 +1,115 @@
+"""M0: from the scan's own m0scan volumes, from a separate file, from one declared number, or absent."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
+from perfline.gadgets.stage_data import M0Volume, Notice, ScanHeader, SliceGeometry, Volume, VolumeKey
+from perfline.recon.asl.m0 import recovery_correction
+from perfline.recon.parameters import VolumeType
+
+__all__ = ["Calibrate"]
+
+
+class Calibrate:
+    """Give the quantification its M0 image, corrected for a short repetition time.
+
+    Included: the mean of all m0scan volumes so far. Separate: `separate`, handed on with the first volume, whose
+    grid it
+    must share. Estimate: one number for all voxels. Absent: nothing; the blood flow then comes in relative units.
+
+    Parameters
+    ----------
+    header : ScanHeader
+        With ``asl`` resolved.
+    separate : float32 array (n_slices, n_y, n_x), optional
+        M0 image of another file, not yet corrected for its repetition time.
+
+    Raises
+    ------
+    ScanHeaderError
+        M0Type Separate without an M0 file, or an M0 file for another M0Type.
+    MissingParameterError
+        M0Type Estimate without ``M0Estimate``; or the repetition time of M0 is nowhere.
+    """
+
+    name = "calibrate"
+
+    def __init__(self, header: ScanHeader, separate: NDArray[np.float32] | None = None) -> None:
+        if header.asl is None:
+            raise ScanHeaderError("calibrate: the scan declares no arterial spin labelling")
+        self._asl = header.asl
+        self._m0_type = header.asl.m0_type
+        if self._m0_type == "Separate" and separate is None:
+            raise ScanHeaderError("M0Type is Separate: expected a file with the M0 image (--m0 FILE), got none")
+        if self._m0_type != "Separate" and separate is not None:
+            raise ScanHeaderError(
+                f"an M0 file was given, but M0Type is {self._m0_type}: declare M0Type Separate to use it"
+            )
+        self._separate = separate
+        self._correction = 1.0
+        if self._m0_type in ("Included", "Separate"):
+            time = header.asl.m0_repetition_time
+            if time is None:
+                raise MissingParameterError(
+                    f"RepetitionTimePreparation: needed for M0Type {self._m0_type} (correction of M0 below 5 s), found"
+                    " neither in the sidecar, nor in userParameters, nor in sequenceParameters TR"
+                )
+            self._correction = recovery_correction(time, header.asl.tissue_t1)
+        self._sum: NDArray[np.float64] | None = None
+        self._sources: tuple[VolumeKey, ...] = ()
+        self._is_handed_on = False
+
+    def process(self, item: object) -> Iterator[object]:
+        """Take a volume; yield it, after the M0 that it gives.
+
+        Raises
+        ------
+        ScanHeaderError
+            The separate M0 image has another grid than the volumes.
+        """
+        if isinstance(item, Volume) and item.label is not None:
+            if item.label.volume_type is VolumeType.M0SCAN:
+                if self._m0_type == "Included":
+                    yield self._add(item)
+                else:
+                    yield Notice("warning", f"m0scan volumes are not used: M0Type is {self._m0_type}")
+            elif not self._is_handed_on:
+                self._is_handed_on = True
+                yield from self._from_elsewhere(item)
+        yield item
+
+    def _add(self, volume: Volume) -> M0Volume:
+        magnitude = np.abs(volume.image).astype(np.float64)
+        self._sum = magnitude if self._sum is None else self._sum + magnitude
+        self._sources = (*self._sources, volume.key)
+        mean = self._sum / len(self._sources)
+        return self._corrected(mean, volume.geometry, len(self._sources))
+
+    def _corrected(self, image: NDArray[np.floating], geometry: SliceGeometry, n_volumes: int) -> M0Volume:
+        corrected = (image * self._correction).astype(np.float32)
+        return M0Volume(corrected, geometry, n_volumes, self._correction, self._sources)
+
+    def _from_elsewhere(self, volume: Volume) -> Iterator[object]:
+        shape = volume.image.shape
+        if self._separate is not None:
+            if self._separate.shape != shape:
+                raise ScanHeaderError(
+                    f"separate M0 image: expected the grid of the scan {shape}, got {self._separate.shape}"
+                )
+            yield self._corrected(self._separate, volume.geometry, 1)
+        elif self._m0_type == "Estimate":
+            if self._asl.m0_estimate is None:
+                raise MissingParameterError("M0Estimate: needed because M0Type is Estimate")
+            image = np.full(shape, self._asl.m0_estimate, np.float32)
+            yield M0Volume(image, volume.geometry, 0, 1.0, ())
+
+    def finish(self) -> Iterator[object]:
+        """Say so where no m0scan came."""
+        if self._m0_type == "Included" and self._sum is None:
+            yield Notice(
+                "error",
+                "M0Type is Included, but no m0scan volume came: there is no CBF, perfusion images are kept",
+            )

@@ -1,0 +1,137 @@
+"""N/2 ghost estimates of a scan: per slice and shot, filtered in time, or shared by the two halves of a pair.
+
+Navigators follow every change from volume to volume, but miss a part that stays: in a phantom scan they leave ghost
+that the image lines can remove. The lines, in turn, are too noisy to be used for every volume. So the lines of each
+slice's first volume give an offset to its navigators once; it then serves the whole scan, control and label alike.
+Sharing gives both halves of a pair one and the same correction, so that what remains of the ghost subtracts.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.settings import Settings
+from perfline.gadgets.stage_data import KSpaceSlice, Notice, ScanHeader, VolumeKey
+from perfline.gadgets.stages.volume_order import VolumeOrder
+from perfline.recon.epi.ghost import (
+    GhostPhase,
+    apply_ghost_phase,
+    estimate_from_lines,
+    estimate_from_navigators,
+    filter_ghost_phase,
+)
+
+__all__ = ["GhostMemory"]
+
+
+class GhostMemory:
+    """Estimate and correct the N/2 ghost of one slice after another.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    settings : Settings
+        ``ghost_correction``: ``auto`` takes the navigators where there are some, refined once by the lines, else the
+        lines of every volume; ``navigator`` demands navigators and takes nothing else; ``data`` takes the lines of
+        every volume; ``none`` corrects nothing.
+    """
+
+    def __init__(self, header: ScanHeader, settings: Settings) -> None:
+        self._mode = settings.ghost_correction
+        self._weight = settings.ghost_filter_weight
+        is_shared = settings.ghost_sharing == "pair"
+        self._order = VolumeOrder(header) if is_shared and header.asl is not None else None
+        self._is_unshared_said = not is_shared or self._order is not None
+        self._pairs: dict[VolumeKey, int | None] = {}
+        self._n_volumes = 0
+        self._last: dict[tuple[int, int, int], tuple[int | None, GhostPhase]] = {}
+        self._offsets: dict[tuple[int, int], GhostPhase] = {}
+        self._is_absence_said = False
+
+    def correct(self, item: KSpaceSlice) -> Iterator[Notice]:
+        """Correct the lines of a slice in place.
+
+        Raises
+        ------
+        ScanHeaderError
+            Navigators were demanded, and none of both polarities came.
+        """
+        if self._mode == "none":
+            return
+        if not self._is_unshared_said:
+            self._is_unshared_said = True
+            yield Notice("warning", "ghost_sharing is pair, but the scan declares no labelling: nothing is shared")
+        reversed_navigators = item.navigator_is_reversed
+        has_navigators = bool(reversed_navigators.any() and not reversed_navigators.all())
+        if not has_navigators and self._mode == "navigator":
+            raise ScanHeaderError(
+                f"ghost_correction is navigator: expected navigators of both polarities (flag 24) in {item.key}, slice "
+                f"{item.slice}, got {len(reversed_navigators)} of one"
+            )
+        if not has_navigators and self._mode == "auto" and not self._is_absence_said:
+            self._is_absence_said = True
+            yield Notice("info", "no navigators: the N/2 ghost is estimated from the image lines")
+        use_navigators = has_navigators and self._mode != "data"
+        phases = {int(shot): self._phase(item, int(shot), use_navigators) for shot in np.unique(item.shots)}
+        if use_navigators and self._mode == "auto":
+            offset = self._offset(item, phases)
+            phases = {shot: phase.plus(offset) for shot, phase in phases.items()}
+        _apply(item, phases, item.lines)
+
+    def _offset(self, item: KSpaceSlice, phases: dict[int, GhostPhase]) -> GhostPhase:
+        """What the lines of this slice's first volume find beyond its navigators."""
+        place = (item.slice, item.key.contrast)
+        if place not in self._offsets:
+            corrected = np.empty_like(item.lines)
+            _apply(item, phases, corrected)
+            self._offsets[place] = estimate_from_lines(
+                corrected, item.line_numbers, item.is_reversed, start=GhostPhase()
+            )
+        return self._offsets[place]
+
+    def count_lost_volume(self) -> None:
+        """Keep count of a volume that was dropped: it keeps its place in the order of those that follow."""
+        self._n_volumes += 1
+
+    def _phase(self, item: KSpaceSlice, shot: int, use_navigators: bool) -> GhostPhase:
+        place = (item.slice, item.key.contrast, shot)
+        pair = self._pair(item.key)
+        last_pair, last = self._last.get(place, (None, None))
+        if last is not None and pair is not None and pair == last_pair:
+            return last
+        phase = self._estimate(item, shot, use_navigators)
+        if last is not None and self._weight > 0:
+            phase = filter_ghost_phase(last, phase, 1.0 - self._weight)
+        self._last[place] = (pair, phase)
+        return phase
+
+    def _pair(self, key: VolumeKey) -> int | None:
+        """Pair number of a volume where corrections are shared; None: not shared."""
+        if self._order is None or key.contrast > 0:
+            return None
+        if key not in self._pairs:
+            self._pairs = {key: self._order.describe(key, self._n_volumes).pair}
+            self._n_volumes += 1
+        return self._pairs[key]
+
+    @staticmethod
+    def _estimate(item: KSpaceSlice, shot: int, use_navigators: bool) -> GhostPhase:
+        if not use_navigators:
+            return estimate_from_lines(item.lines, item.line_numbers, item.is_reversed)
+        of_shot = item.navigator_shots == shot
+        if not of_shot.any():
+            # navigators only before the first shot: they serve all
+            of_shot = np.ones(len(of_shot), np.bool_)
+        return estimate_from_navigators(item.navigators[of_shot], item.navigator_is_reversed[of_shot])
+
+
+def _apply(item: KSpaceSlice, phases: dict[int, GhostPhase], out: NDArray[np.complex64]) -> None:
+    """Correct the lines of each shot with its own phase."""
+    for shot, phase in phases.items():
+        if len(phases) == 1:
+            apply_ghost_phase(item.lines, item.is_reversed, phase, out=out)
+        else:
+            of_shot = item.shots == shot
+            out[of_shot] = apply_ghost_phase(item.lines[of_shot], item.is_reversed[of_shot], phase)

@@ -1,0 +1,57 @@
+"""Volumes to labelled volumes: control, label or m0scan, by what was declared, never by intensity."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from perfline.gadgets.stage_data import Dropped, Notice, ScanHeader, Volume
+from perfline.gadgets.stages.volume_order import VolumeOrder
+
+__all__ = ["Label"]
+
+
+class Label:
+    """Give each volume its `VolumeLabel`.
+
+    Volumes of later echoes (``contrast`` above 0) pass unlabelled: they carry BOLD, not perfusion.
+
+    Parameters
+    ----------
+    header : ScanHeader
+        With ``asl`` resolved.
+    """
+
+    name = "label"
+
+    def __init__(self, header: ScanHeader) -> None:
+        self._order = VolumeOrder(header)
+        self._arrival = 0
+        self._is_later_echo_seen = False
+
+    def process(self, item: object) -> Iterator[object]:
+        """Label a volume.
+
+        Raises
+        ------
+        ScanHeaderError
+            The volume's type can't be told: named is what to declare and where.
+        """
+        if isinstance(item, Dropped) and item.what == "volume" and item.key is not None and item.key.contrast == 0:
+            # a lost volume keeps its place in the order of those that follow
+            self._arrival += 1
+        if not isinstance(item, Volume) or item.label is not None:
+            yield item
+            return
+        if item.key.contrast > 0:
+            if not self._is_later_echo_seen:
+                self._is_later_echo_seen = True
+                yield Notice("info", "volumes with idx.contrast above 0 are reconstructed, not used for perfusion")
+            yield item
+            return
+        label = self._order.describe(item.key, self._arrival)
+        self._arrival += 1
+        yield from self._order.take_notices()
+        yield replace(item, label=label)
+
+    def finish(self) -> Iterator[object]:
+        """Nothing is left."""
+        yield from ()

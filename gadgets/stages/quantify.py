@@ -1,0 +1,127 @@
+"""Perfusion averages and M0 to blood flow and its standard error, after every pair."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.stage_data import (
+    AslParameters,
+    CbfVolume,
+    M0Volume,
+    Notice,
+    PerfusionAverage,
+    ScanHeader,
+    Volume,
+)
+from perfline.recon.asl.cbf import cbf_factor, quantify_cbf, standard_error_cbf, total_labeling_efficiency
+from perfline.recon.asl.m0 import brain_mask
+from perfline.recon.parameters import VolumeType
+
+__all__ = ["Quantify"]
+
+
+class Quantify:
+    """Single-delay CBF of the consensus formula, for each average and each delay by itself.
+
+    An average that comes before M0 waits for it (the latest of each delay). With M0Type Absent the unit is
+    ``relative``: delta-M times the kinetic factor, without division by M0.
+
+    Parameters
+    ----------
+    header : ScanHeader
+        With ``asl`` resolved.
+    """
+
+    name = "quantify"
+
+    def __init__(self, header: ScanHeader) -> None:
+        if header.asl is None:
+            raise ScanHeaderError("quantify: the scan declares no arterial spin labelling")
+        self._asl: AslParameters = header.asl
+        self._n_slices = header.n_slices
+        self._is_relative = header.asl.m0_type == "Absent"
+        self._m0: NDArray[np.float32] | None = None
+        self._mask: NDArray[np.bool_] | None = None
+        self._factors: dict[tuple[float, float], NDArray[np.float64]] = {}
+        self._waiting: dict[tuple[float, float], PerfusionAverage] = {}
+        self._is_several_delays_said = False
+
+    def process(self, item: object) -> Iterator[object]:
+        """Take M0 and averages; yield everything on, and the CBF after each average."""
+        yield item
+        if isinstance(item, M0Volume):
+            self._m0 = item.image
+            if item.n_volumes or self._asl.m0_type == "Separate":
+                self._mask = brain_mask(item.image)
+            yield from self._quantify_waiting()
+        elif isinstance(item, Volume) and self._mask is None and _is_control(item) and self._masks_by_control:
+            self._mask = brain_mask(np.abs(item.image))
+            if self._is_relative:
+                self._m0 = np.ones(item.image.shape, np.float32)
+                yield Notice("warning", "M0Type is Absent: blood flow is in relative units, not in mL/100g/min")
+            yield from self._quantify_waiting()
+        elif isinstance(item, PerfusionAverage):
+            self._waiting[(item.post_labeling_delay, item.labeling_duration)] = item
+            yield from self._quantify_waiting()
+
+    def finish(self) -> Iterator[object]:
+        """Averages that never met an M0 stay without CBF; `Calibrate` has said so."""
+        yield from ()
+
+    @property
+    def _masks_by_control(self) -> bool:
+        return self._asl.m0_type in ("Absent", "Estimate")
+
+    def _quantify_waiting(self) -> Iterator[object]:
+        if self._m0 is None or self._mask is None:
+            return
+        waiting, self._waiting = self._waiting, {}
+        for delay, average in waiting.items():
+            if delay not in self._factors:
+                self._factors[delay] = self._factor(*delay)
+            if len(self._factors) > 1 and not self._is_several_delays_said:
+                self._is_several_delays_said = True
+                yield Notice(
+                    "warning",
+                    "several delays: the CBF of each is its own single-delay estimate, ATT is not fitted",
+                )
+            yield self._cbf(average, self._factors[delay], self._m0, self._mask)
+
+    def _factor(self, post_labeling_delay: float, labeling_duration: float) -> NDArray[np.float64]:
+        asl = self._asl
+        timing = np.asarray(asl.slice_timing or (0.0,) * self._n_slices, np.float64)
+        return cbf_factor(
+            asl.labeling_type,
+            post_labeling_delay=post_labeling_delay + timing,
+            labeling_duration=labeling_duration,
+            bolus_cut_off_delay_time=asl.bolus_cut_off_delay_time,
+            labeling_efficiency=total_labeling_efficiency(asl.labeling_efficiency, asl.background_suppression_pulses),
+            blood_t1=asl.blood_t1,
+            partition_coefficient=asl.partition_coefficient,
+        )
+
+    def _cbf(
+        self,
+        average: PerfusionAverage,
+        factor: NDArray[np.float64],
+        m0: NDArray[np.float32],
+        mask: NDArray[np.bool_],
+    ) -> CbfVolume:
+        return CbfVolume(
+            cbf=quantify_cbf(average.mean, m0, factor, mask),
+            standard_error=standard_error_cbf(average.variance, average.n_pairs, m0, factor, mask),
+            mask=mask,
+            unit="relative" if self._is_relative else "mL/100g/min",
+            n_pairs=average.n_pairs,
+            n_rejected=average.n_rejected,
+            geometry=average.geometry,
+            post_labeling_delay=average.post_labeling_delay,
+            labeling_duration=average.labeling_duration,
+            source=average.source,
+        )
+
+
+def _is_control(volume: Volume) -> bool:
+    return volume.label is not None and volume.label.volume_type is VolumeType.CONTROL

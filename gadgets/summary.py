@@ -1,0 +1,100 @@
+"""The verdict on a scan: status, what went in and out of each stage, what was dropped and why, how fast it was."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from perfline.gadgets.stage_data import Dropped, Parameter
+
+__all__ = ["LatencyStatistics", "ScanSummary", "StageStatistics", "latency_statistics"]
+
+
+@dataclass(frozen=True)
+class StageStatistics:
+    """Items in and out of one stage, and the time spent in it [s]."""
+
+    name: str
+    n_in: int
+    n_out: int
+    n_dropped: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LatencyStatistics:
+    """Time from the arrival of the readout that completed an image to that image being sent [s]."""
+
+    n: int
+    median: float
+    percentile_95: float
+    worst: float
+
+
+def latency_statistics(seconds: Sequence[float]) -> LatencyStatistics | None:
+    """Summarise latencies; None where there are none.
+
+    Examples
+    --------
+    >>> latency_statistics([0.001, 0.002, 0.009])
+    LatencyStatistics(n=3, median=0.002, percentile_95=0.0083, worst=0.009)
+    """
+    if not seconds:
+        return None
+    values = np.asarray(seconds)
+    return LatencyStatistics(
+        n=len(values),
+        median=float(np.median(values)),
+        percentile_95=round(float(np.percentile(values, 95)), 9),
+        worst=float(values.max()),
+    )
+
+
+@dataclass(frozen=True)
+class ScanSummary:
+    """How a scan ended. ``status`` is ``success``, ``abort`` (the stream broke off) or ``fail`` (no valid result)."""
+
+    status: str
+    reason: str
+    n_readouts: int
+    n_volumes: int
+    n_pairs: int
+    n_pairs_rejected: int
+    stages: tuple[StageStatistics, ...]
+    drops: tuple[Dropped, ...]
+    latency: Mapping[str, LatencyStatistics]
+    ghost_levels: tuple[float, ...]
+    figures: Mapping[str, float]
+    notices: tuple[tuple[str, str], ...]
+    parameters: Mapping[str, Parameter]
+    settings: Mapping[str, Any]
+    seconds: float
+    n_bytes: int
+    software: str
+    files: tuple[str, ...] = field(default=())
+
+    @property
+    def drop_reasons(self) -> dict[str, int]:
+        """Number of drops for each ``what: reason``."""
+        return dict(Counter(f"{drop.what}: {drop.reason}" for drop in self.drops))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        result = asdict(self)
+        result["drops"] = [
+            {
+                "what": d.what,
+                "reason": d.reason,
+                "volume": None if d.key is None else str(d.key),
+                "slice": d.slice,
+            }
+            for d in self.drops
+        ]
+        result["drop_reasons"] = self.drop_reasons
+        result["notices"] = [{"level": level, "text": text} for level, text in self.notices]
+        result["parameters"] = {
+            name: {"value": p.value, "unit": p.unit, "origin": p.origin} for name, p in self.parameters.items()
+        }
+        return result

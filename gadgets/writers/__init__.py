@@ -1,0 +1,1 @@
+"""What leaves a scan: MRD images, NIfTI with BIDS sidecars, montage, summary."""

@@ -1,0 +1,297 @@
+"""What the JSON sidecars of BIDS-ASL say: only what is known of the scan, in the units of BIDS (s, mm, degree, T).
+
+A value that perfline took from a default of its own describes how perfline computed, not how the scanner measured: it
+stands in the sidecar of the CBF, with its origin, and not in that of the series.
+
+References
+----------
+Clement P et al. 2022, "ASL-BIDS, the brain imaging data structure extension for arterial spin labeling",
+Sci Data 9:543; the fields and their requirement levels are those of BIDS 1.11.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from perfline.gadgets.stage_data import AslParameters, CbfVolume, PerfusionAverage, ScanHeader, VolumeLabel
+from perfline.recon.parameters import LabelingType, VolumeType
+
+__all__ = [
+    "CBF_REFERENCE",
+    "asl_sidecar",
+    "cbf_sidecar",
+    "epi_sidecar",
+    "m0scan_sidecar",
+    "perfusion_sidecar",
+    "sidecar_problems",
+]
+
+CBF_REFERENCE: Final = (
+    "Alsop DC et al. 2015, Recommended implementation of arterial spin-labeled perfusion MRI for clinical applications,"
+    " Magn Reson Med 73:102-116, https://doi.org/10.1002/mrm.25197"
+)
+
+_CBF_FORMULA: Final = {
+    LabelingType.PCASL: "6000 lambda dM exp(PLD/T1b) / (2 alpha T1b M0 (1 - exp(-tau/T1b)))",
+    LabelingType.CASL: "6000 lambda dM exp(PLD/T1b) / (2 alpha T1b M0 (1 - exp(-tau/T1b)))",
+    LabelingType.PASL: "6000 lambda dM exp(TI/T1b) / (2 alpha TI1 M0)",
+}
+
+_PASSED_ON: Final = (
+    "BackgroundSuppression",
+    "BackgroundSuppressionNumberPulses",
+    "BackgroundSuppressionPulseTime",
+    "LabelingEfficiency",
+    "LabelingDistance",
+    "LabelingLocationDescription",
+    "LabelingOrientation",
+    "LookLocker",
+    "VascularCrushing",
+    "VascularCrushingVENC",
+)
+"""Fields of any labelling that are copied from ``ScanHeader.parameters`` where the scan declared them."""
+
+_PASSED_ON_BY_TYPE: Final = {
+    LabelingType.PCASL: ("PCASLType",),
+    LabelingType.CASL: ("CASLType",),
+    LabelingType.PASL: ("BolusCutOffFlag", "PASLType", "LabelingSlabThickness"),
+}
+
+_REQUIRED: Final = (
+    "ArterialSpinLabelingType",
+    "BackgroundSuppression",
+    "EchoTime",
+    "M0Type",
+    "MRAcquisitionType",
+    "MagneticFieldStrength",
+    "PostLabelingDelay",
+    "RepetitionTimePreparation",
+    "TotalAcquiredPairs",
+)
+
+
+def asl_sidecar(header: ScanHeader, labels: Sequence[VolumeLabel]) -> dict[str, Any]:
+    """Sidecar of ``*_asl.nii.gz``.
+
+    Parameters
+    ----------
+    header : ScanHeader
+        With ``asl`` resolved, else only the fields of any image are given.
+    labels : sequence of VolumeLabel
+        Of the volumes in the file, in their order there.
+
+    Returns
+    -------
+    dict
+        A list where a value changes from volume to volume, with one entry for each volume in the file.
+    """
+    sidecar = _common_fields(header)
+    if header.asl is None:
+        return sidecar
+    asl = header.asl
+    n_of = {kind: sum(label.volume_type is kind for label in labels) for kind in VolumeType}
+    sidecar |= _known(
+        ArterialSpinLabelingType=asl.labeling_type.value,
+        PostLabelingDelay=_per_volume([label.post_labeling_delay for label in labels]),
+        RepetitionTimePreparation=_repetition_times(asl, labels),
+        MRAcquisitionType=asl.acquisition_type,
+        SliceTiming=list(asl.slice_timing) if asl.acquisition_type == "2D" and asl.slice_timing else None,
+        M0Type=asl.m0_type,
+        M0Estimate=asl.m0_estimate if asl.m0_type == "Estimate" else None,
+        BackgroundSuppression=True if asl.background_suppression_pulses else None,
+        BackgroundSuppressionNumberPulses=asl.background_suppression_pulses or None,
+        TotalAcquiredPairs=min(n_of[VolumeType.CONTROL], n_of[VolumeType.LABEL]) or None,
+    )
+    if asl.labeling_type is LabelingType.PASL:
+        is_cut_off = asl.bolus_cut_off_delay_time is not None
+        sidecar |= _known(
+            BolusCutOffFlag=is_cut_off or None,
+            BolusCutOffDelayTime=asl.bolus_cut_off_delay_time,
+            BolusCutOffTechnique=asl.bolus_cut_off_technique if is_cut_off else None,
+        )
+    else:
+        durations = _per_volume([label.labeling_duration for label in labels])
+        sidecar |= _known(LabelingDuration=durations)
+    return sidecar | _declared(header, (*_PASSED_ON, *_PASSED_ON_BY_TYPE[asl.labeling_type]))
+
+
+def m0scan_sidecar(header: ScanHeader, intended_for: str) -> dict[str, Any]:
+    """Sidecar of a separate ``*_m0scan.nii.gz``.
+
+    Parameters
+    ----------
+    header : ScanHeader
+        Of the perfusion scan. Only the repetition time is told of M0 itself there: nothing else is claimed.
+    intended_for : str
+        Name of the ASL file.
+    """
+    sidecar: dict[str, Any] = {"IntendedFor": f"bids::{intended_for}"}
+    if header.asl is not None and header.asl.m0_repetition_time is not None:
+        sidecar["RepetitionTimePreparation"] = header.asl.m0_repetition_time
+    return sidecar
+
+
+def epi_sidecar(header: ScanHeader) -> dict[str, Any]:
+    """Sidecar of an EPI series without labelling."""
+    sidecar = _common_fields(header)
+    if header.repetition_time is not None:
+        sidecar["RepetitionTime"] = header.repetition_time
+    return sidecar
+
+
+def perfusion_sidecar(
+    header: ScanHeader, averages: Sequence[PerfusionAverage | CbfVolume], description: str, units: str, source: str
+) -> dict[str, Any]:
+    """Sidecar of an image made from the pairs: mean difference, temporal SNR, standard error.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    averages : sequence of PerfusionAverage or CbfVolume
+        One for each volume in the file.
+    description : str
+        What a voxel holds.
+    units : str
+        CMIXF, or ``arbitrary``.
+    source : str
+        Name of the file it was made from.
+    """
+    sidecar: dict[str, Any] = {"Description": description, "Units": units, "Sources": [f"bids::{source}"]}
+    duration = "LabelingDuration"
+    if header.asl is not None:
+        sidecar["ArterialSpinLabelingType"] = header.asl.labeling_type.value
+        if header.asl.labeling_type is LabelingType.PASL:
+            duration = "BolusCutOffDelayTime"
+    return sidecar | {
+        "PostLabelingDelay": _one_or_list([average.post_labeling_delay for average in averages]),
+        duration: _one_or_list([average.labeling_duration for average in averages]),
+        "NumberOfPairs": _one_or_list([average.n_pairs for average in averages]),
+        "NumberOfRejectedPairs": _one_or_list([average.n_rejected for average in averages]),
+        "SoftwareName": "perfline",
+        "SoftwareVersion": version("perfline"),
+    }
+
+
+def cbf_sidecar(header: ScanHeader, volumes: Sequence[CbfVolume], description: str, source: str) -> dict[str, Any]:
+    """Sidecar of ``*_cbf.nii.gz``: as `perfusion_sidecar`, with formula, reference and every parameter with its origin.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    volumes : sequence of CbfVolume
+        One for each volume in the file.
+    description : str
+    source : str
+    """
+    is_relative = volumes[0].unit == "relative"
+    units = "arbitrary" if is_relative else volumes[0].unit
+    sidecar = perfusion_sidecar(header, volumes, description, units, source)
+    if header.asl is not None:
+        formula = _CBF_FORMULA[header.asl.labeling_type]
+        sidecar["Formula"] = f"{formula}, with M0 = 1: relative values" if is_relative else formula
+        sidecar["Reference"] = CBF_REFERENCE
+    return sidecar | {
+        "ParametersUsed": {
+            name: {"Value": parameter.value, "Units": parameter.unit, "Origin": parameter.origin}
+            for name, parameter in sorted(header.parameters.items())
+        }
+    }
+
+
+def sidecar_problems(sidecar: Mapping[str, Any], volume_types: Sequence[VolumeType]) -> tuple[str, ...]:
+    """What keeps the ASL series from being valid BIDS.
+
+    Parameters
+    ----------
+    sidecar : mapping
+        As `asl_sidecar` gives it.
+    volume_types : sequence of VolumeType
+        The volumes in the file.
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; empty where all required fields are known.
+
+    Examples
+    --------
+    >>> complete = dict.fromkeys(_REQUIRED, 1.0) | {"MRAcquisitionType": "3D", "M0Type": "Absent"}
+    >>> sidecar_problems(complete, [VolumeType.CONTROL, VolumeType.LABEL])
+    ()
+    >>> sidecar_problems(complete | {"M0Type": "Included"}, [VolumeType.CONTROL, VolumeType.LABEL])
+    ('M0Type is Included, but the series holds no m0scan volume',)
+    """
+    required = list(_REQUIRED)
+    if sidecar.get("MRAcquisitionType") == "2D":
+        required.append("SliceTiming")
+    if sidecar.get("ArterialSpinLabelingType") in ("PCASL", "CASL"):
+        required.append("LabelingDuration")
+    if sidecar.get("ArterialSpinLabelingType") == "PASL":
+        required.append("BolusCutOffFlag")
+    if sidecar.get("BolusCutOffFlag") is True:
+        required += ["BolusCutOffDelayTime", "BolusCutOffTechnique"]
+    if sidecar.get("M0Type") == "Estimate":
+        required.append("M0Estimate")
+    if sidecar.get("LookLocker") is True:
+        required.append("FlipAngle")
+    problems = [f"{name}: required by BIDS, not known" for name in sorted(required) if name not in sidecar]
+    if sidecar.get("M0Type") == "Included" and VolumeType.M0SCAN not in volume_types:
+        problems.append("M0Type is Included, but the series holds no m0scan volume")
+    return tuple(problems)
+
+
+def _common_fields(header: ScanHeader) -> dict[str, Any]:
+    """Fields of any image of the scan."""
+    axes = (header.readout_axis, header.phase_axis)
+    acquired = [axis.field_of_view_encoded / axis.n_encoded for axis in axes]
+    degrees = None if header.flip_angle is None else round(math.degrees(header.flip_angle), 6)
+    return _known(
+        MagneticFieldStrength=header.field_strength,
+        EchoTime=header.echo_time,
+        FlipAngle=degrees,
+        AcquisitionVoxelSize=[round(size, 6) for size in (*acquired, header.slice_thickness)],
+    )
+
+
+def _known(**fields: Any) -> dict[str, Any]:
+    """Leave out what is None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _declared(header: ScanHeader, names: Sequence[str]) -> dict[str, Any]:
+    """Copy what the scan itself declared under its BIDS name, and nothing that perfline has a default for."""
+    found = {name: header.parameters[name] for name in names if name in header.parameters}
+    return {
+        name: _one_or_list(parameter.value) if isinstance(parameter.value, tuple | list) else parameter.value
+        for name, parameter in found.items()
+        if parameter.value is not None and not parameter.origin.startswith("default")
+    }
+
+
+def _per_volume(values: Sequence[float | None]) -> float | list[float] | None:
+    """One number where all volumes that have one agree; else one for each, zero for volumes without."""
+    given = {value for value in values if value is not None}
+    if len(given) < 2:
+        return given.pop() if given else None
+    return [0.0 if value is None else value for value in values]
+
+
+def _repetition_times(asl: AslParameters, labels: Sequence[VolumeLabel]) -> float | list[float] | None:
+    """Repetition time of each volume, that of M0 included; None where that of any volume is unknown."""
+    declared = asl.repetition_time_preparation
+    times = []
+    for label in labels:
+        if len(declared) > 1 and label.index < len(declared):
+            times.append(declared[label.index])
+        elif label.volume_type is VolumeType.M0SCAN and asl.m0_repetition_time is not None:
+            times.append(asl.m0_repetition_time)
+        elif len(declared) == 1:
+            times.append(declared[0])
+        else:
+            return None
+    return _per_volume(times)
+
+
+def _one_or_list(values: Sequence[Any]) -> Any:
+    return values[0] if len(values) == 1 else list(values)

@@ -1,0 +1,191 @@
+"""What a sink is: it takes what leaves the chain and leaves files, each of them whole or not at all."""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from perfline.gadgets.errors import OutputError
+from perfline.gadgets.stage_data import ScanHeader
+from perfline.gadgets.summary import ScanSummary
+
+__all__ = ["Sink", "SinkGroup", "as_output_error", "claim_files", "finished_file", "partial_path", "prepare_folder"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """A saver of results.
+
+    A sink must not lose data: what arrived before a scan broke off is saved at `close`, whatever the summary says.
+    What it can't write it raises as `OutputError`; its owner reports that and goes on handing it items.
+    """
+
+    name: str
+
+    def open(self, header: ScanHeader) -> None:
+        """Prepare for one scan; an `OutputError` here comes before the first readout is lost."""
+        ...
+
+    def write(self, item: object) -> None:
+        """Take any item that leaves the chain; unknown items are ignored."""
+        ...
+
+    def close(self, summary: ScanSummary | None) -> Sequence[Path]:
+        """Complete the files and return them, in the order in which they were written."""
+        ...
+
+
+class SinkGroup:
+    """Several sinks as one, so that the failure of one costs the others nothing.
+
+    Parameters
+    ----------
+    sinks : iterable of Sink
+        In the order in which they are to be closed; a `SummarySink` belongs at the end, then it lists all files.
+
+    Attributes
+    ----------
+    failures : list of str
+        What could not be written, also in the log; of all failures of `write`, the first of each sink.
+    """
+
+    name = "files"
+
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self.sinks = tuple(sinks)
+        self.failures: list[str] = []
+        self._failed: set[int] = set()
+
+    def open(self, header: ScanHeader) -> None:
+        """Open all sinks; the first that can't be opened stops the scan.
+
+        Raises
+        ------
+        OutputError
+            The folder can't be written, or files are already there.
+        """
+        for sink in self.sinks:
+            sink.open(header)
+
+    def write(self, item: object) -> None:
+        """Hand the item to every sink; one that failed before may still be able to keep other items."""
+        for index, sink in enumerate(self.sinks):
+            try:
+                sink.write(item)
+            except OutputError as error:
+                if index not in self._failed:
+                    self._failed.add(index)
+                    self._report(sink, error)
+
+    def close(self, summary: ScanSummary | None) -> Sequence[Path]:
+        """Close all sinks, those that failed too.
+
+        Each gets a summary whose ``files`` names what the sinks before it have written.
+        """
+        files: list[Path] = []
+        for sink in self.sinks:
+            if summary is not None:
+                summary = replace(summary, files=tuple(path.name for path in files))
+            try:
+                files.extend(sink.close(summary))
+            except OutputError as error:
+                self._report(sink, error)
+        return tuple(files)
+
+    def _report(self, sink: Sink, error: OutputError) -> None:
+        text = f"{sink.name}: {error}"
+        self.failures.append(text)
+        _LOG.error(text)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder, with its parents, and try whether a file can be made in it.
+
+    Raises
+    ------
+    OutputError
+        It can't be made, or nothing can be written in it.
+    """
+    probe = folder / f".perfline-probe-{os.getpid()}"
+    with as_output_error("output folder", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+
+
+def claim_files(paths: Iterable[Path], overwrite: bool) -> None:
+    """Make sure that the files of an earlier scan are neither lost nor mixed with those of this one.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        All files that the scan may write.
+    overwrite : bool
+        Remove those that are there; otherwise refuse.
+
+    Raises
+    ------
+    OutputError
+        One is there and `overwrite` is not set, or it can't be removed.
+    """
+    existing = [path for path in paths if path.exists()]
+    if existing and not overwrite:
+        others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise OutputError(f"{existing[0]}{others}: already there; choose another folder or name, or allow overwriting")
+    for path in existing:
+        with as_output_error("old file", path):
+            path.unlink()
+
+
+def partial_path(path: Path) -> Path:
+    """Name of a file while it is being written: hidden, in the same folder, with the same ending."""
+    return path.with_name(f".partial-{path.name}")
+
+
+@contextmanager
+def finished_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to; the file takes its final name when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        Final name; an older file of that name is replaced in one step.
+
+    Yields
+    ------
+    Path
+        Temporary name in the same folder.
+
+    Raises
+    ------
+    OutputError
+        Any `OSError` of the block, with the final name. The temporary file is removed.
+    """
+    partial = partial_path(path)
+    try:
+        with as_output_error("file", path):
+            yield partial
+            os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def as_output_error(what: str, path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into an `OutputError` that names the path and the cause.
+
+    Raises
+    ------
+    OutputError
+        In place of any `OSError`.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{what} {path}: can't be written: {error.strerror or error}") from error

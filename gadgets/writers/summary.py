@@ -1,0 +1,66 @@
+"""The summary of a scan as a JSON file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from perfline.gadgets.stage_data import ScanHeader
+from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.json_file import write_json
+from perfline.gadgets.writers.sink import claim_files, prepare_folder
+
+__all__ = ["SummarySink"]
+
+
+class SummarySink:
+    """Write ``ScanSummary.as_dict()`` as JSON with sorted keys; NaN becomes null.
+
+    Parameters
+    ----------
+    folder : Path
+    file_name : str
+    overwrite : bool
+        Remove the file of an earlier scan at `open`, instead of refusing.
+    """
+
+    name = "summary"
+
+    def __init__(self, folder: Path, file_name: str = "summary.json", *, overwrite: bool = False) -> None:
+        self._path = folder / file_name
+        self._overwrite = overwrite
+        self._is_open = False
+
+    def open(self, header: ScanHeader) -> None:
+        """Make the folder.
+
+        Raises
+        ------
+        OutputError
+            It can't be written, or an earlier file is there.
+        """
+        self._claim()
+
+    def write(self, item: object) -> None:
+        """Ignore all items: the summary comes at the end."""
+
+    def close(self, summary: ScanSummary | None) -> Sequence[Path]:
+        """Write the file; nothing where there is no summary.
+
+        A scan whose header could not be used was never opened, and has a summary all the same.
+
+        Raises
+        ------
+        OutputError
+            The file can't be written.
+        """
+        if summary is None:
+            return ()
+        if not self._is_open:
+            self._claim()
+        self._is_open = False
+        write_json(self._path, summary.as_dict(), sort_keys=True)
+        return (self._path,)
+
+    def _claim(self) -> None:
+        prepare_folder(self._path.parent)
+        claim_files([self._path], self._overwrite)
+        self._is_open = True

@@ -1,0 +1,1 @@
+"""Numerics of perfline: arrays and small frozen parameter objects in, arrays out."""

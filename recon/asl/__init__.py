@@ -1,0 +1,1 @@
+"""Arterial spin labelling: subtraction, running statistics, M0, blood flow."""

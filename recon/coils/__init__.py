@@ -1,0 +1,1 @@
+"""Receive coils: noise whitening, sensitivity maps, combination."""

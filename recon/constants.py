@@ -1,0 +1,46 @@
+"""Physical constants: value, unit, range of validity, source.
+
+Sources
+-------
+Alsop et al. 2015, Magn Reson Med 73:102-116 (the ASL consensus paper), Table 3 and Eqs. 1-2.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+__all__ = [
+    "BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE",
+    "BLOOD_T1",
+    "LABELING_EFFICIENCY",
+    "M0_REPETITION_TIME_LIMIT",
+    "NOISE_EQUIVALENT_BANDWIDTH_RATIO",
+    "PARTITION_COEFFICIENT",
+    "SECONDS_PER_MINUTE_TIMES_100_G",
+    "TISSUE_T1",
+]
+
+PARTITION_COEFFICIENT: Final = 0.9
+"""Blood-tissue water partition coefficient lambda [ml/g], brain (Alsop 2015)."""
+
+BLOOD_T1: Final = MappingProxyType({1.5: 1.35, 3.0: 1.65, 7.0: 2.09})
+"""T1 of arterial blood [s] by field strength [T]: 1.5 and 3 T Alsop 2015; 7 T Zhang et al. 2013, MRM 70:1082."""
+
+LABELING_EFFICIENCY: Final = MappingProxyType({"PCASL": 0.85, "CASL": 0.68, "PASL": 0.98})
+"""Inversion efficiency alpha of the labelling alone: PCASL, PASL Alsop 2015; CASL Wang et al. 2005, Radiology
+235:218."""
+
+BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE: Final = 0.95
+"""Factor on alpha for each background-suppression pulse (Garcia et al. 2005, MRM 54:366)."""
+
+TISSUE_T1: Final = 1.6
+"""Single T1 of brain tissue [s] at 3 T for the correction of an M0 image with a short repetition time."""
+
+M0_REPETITION_TIME_LIMIT: Final = 5.0
+"""Repetition time [s] below which an M0 image is corrected for incomplete recovery (Alsop 2015)."""
+
+NOISE_EQUIVALENT_BANDWIDTH_RATIO: Final = 0.79
+"""Share of the receiver bandwidth that carries noise, used where a header states none (MRD
+relativeReceiverNoiseBandwidth)."""
+
+SECONDS_PER_MINUTE_TIMES_100_G: Final = 6000.0
+"""From ml/g/s to ml/100 g/min."""

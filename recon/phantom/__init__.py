@@ -1,0 +1,1 @@
+"""Analytic multi-coil phantom with known perfusion."""

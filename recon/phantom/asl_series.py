@@ -1,0 +1,271 @@
+"""The magnetisation of each region in control, label and M0 volumes.
+
+Written from the formulas, apart from the quantification in ``perfline.recon.asl``, which it judges.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from perfline.recon.checks import check_non_negative, check_positive
+from perfline.recon.errors import InputError
+from perfline.recon.parameters import LabelingType
+from perfline.recon.phantom.brain import Phantom
+
+__all__ = [
+    "AslSeries",
+    "KineticModel",
+    "LabelingScheme",
+    "SliceSignals",
+    "cbf_factor",
+    "label_difference",
+    "slice_signals",
+]
+
+_ML_PER_100_G_PER_MINUTE: Final = 1 / 6000.0
+"""From ml/100 g/min to ml/g/s."""
+
+
+class KineticModel(StrEnum):
+    """How the label decays once it is in the tissue."""
+
+    CONSENSUS = "consensus"
+    BUXTON = "buxton"
+
+
+@dataclass(frozen=True)
+class LabelingScheme:
+    """How blood is labelled and how it decays.
+
+    Parameters
+    ----------
+    labeling_duration : float
+        Labelling of (p)CASL; length of the bolus (TI1) of PASL [s].
+    post_labeling_delay : float
+        From the end of (p)CASL labelling, or from the PASL inversion (TI), to the first slice [s].
+    labeling_type : LabelingType
+    labeling_efficiency : float
+        In all, background-suppression pulses included.
+    blood_t1 : float
+        [s]
+    partition_coefficient : float
+        Blood-tissue partition of water [ml/g].
+    model : KineticModel
+        ``CONSENSUS``: the label decays with the T1 of blood all the time, so that the consensus formula is exact once
+        the label has arrived. ``BUXTON``: in the tissue it decays with ``1/T1' = 1/T1 + f/lambda``.
+
+    Raises
+    ------
+    InputError
+        A time is not positive or the efficiency is not above 0 and at most 1.
+    """
+
+    labeling_duration: float = 1.8
+    post_labeling_delay: float = 1.8
+    labeling_type: LabelingType = LabelingType.PCASL
+    labeling_efficiency: float = 0.85
+    blood_t1: float = 1.65
+    partition_coefficient: float = 0.9
+    model: KineticModel = KineticModel.CONSENSUS
+
+    def __post_init__(self) -> None:
+        for name in ("labeling_duration", "blood_t1"):
+            check_positive(name, getattr(self, name), "s")
+        check_positive("partition_coefficient", self.partition_coefficient, "ml/g")
+        check_non_negative("post_labeling_delay", self.post_labeling_delay, "s")
+        if not 0 < self.labeling_efficiency <= 1:
+            raise InputError(f"labeling_efficiency: expected above 0, at most 1, got {self.labeling_efficiency}")
+
+
+@dataclass(frozen=True)
+class AslSeries:
+    """What is played for a series of volumes, apart from the readout.
+
+    Parameters
+    ----------
+    scheme : LabelingScheme
+    repetition_time : float
+        Of control and label volumes [s]; static tissue is saturated once per repetition.
+    m0_repetition_time : float or None
+        Of M0 volumes [s]; None: fully relaxed.
+    static_fraction : float
+        What background suppression leaves of the static tissue; 1 without it.
+    slice_timing : tuple of float
+        Excitation of each slice after the first excitation [s].
+
+    Raises
+    ------
+    InputError
+        A time is not positive, or a slice time is negative.
+    """
+
+    scheme: LabelingScheme
+    repetition_time: float
+    slice_timing: tuple[float, ...]
+    m0_repetition_time: float | None = None
+    static_fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive("repetition_time", self.repetition_time, "s")
+        if self.m0_repetition_time is not None:
+            check_positive("m0_repetition_time", self.m0_repetition_time, "s")
+        check_positive("static_fraction", self.static_fraction)
+        for number, time in enumerate(self.slice_timing):
+            check_non_negative(f"slice_timing[{number}]", time, "s")
+
+
+@dataclass(frozen=True)
+class SliceSignals:
+    """Magnetisation after the excitation, float64 (n_regions,) each; a label volume is ``static - delta_m``."""
+
+    m0: NDArray[np.float64]
+    static: NDArray[np.float64]
+    delta_m: NDArray[np.float64]
+
+
+def label_difference(
+    scheme: LabelingScheme, cbf: ArrayLike, att: ArrayLike, t1: ArrayLike, post_labeling_delay: float
+) -> NDArray[np.float64]:
+    """Control minus label as a fraction of the equilibrium magnetisation of the tissue.
+
+    Parameters
+    ----------
+    scheme : LabelingScheme
+        Its own `post_labeling_delay` is not used.
+    cbf, att, t1 : arrays that broadcast against each other
+        [ml/100 g/min], [s], [s]
+    post_labeling_delay : float
+        Of this slice [s].
+
+    Returns
+    -------
+    float64 array
+        ``delta M / M0`` of the tissue.
+
+    Raises
+    ------
+    InputError
+        `post_labeling_delay` is negative.
+
+    Notes
+    -----
+    With f in ml/g/s, D the arrival time, tau the labelling duration, t from the start of labelling (PLD + tau; TI for
+    PASL), R = 1/T1' - 1/T1b, and T1' = T1b for the consensus model, else 1/T1' = 1/T1 + f/lambda:
+
+    - (p)CASL: ``2 alpha f/lambda T1' exp(-D/T1b) (exp(-max(t - tau - D, 0)/T1') - exp(-(t - D)/T1'))`` for t > D
+    - PASL: ``2 alpha f/lambda exp(-t/T1') exp(R D) (exp(R L) - 1)/R``, ``L = min(t - D, tau)``; for R = 0 the limit
+
+    References
+    ----------
+    Buxton et al. 1998, Magn Reson Med 40:383, Eqs. 3 and 5; Alsop et al. 2015, Magn Reson Med 73:102, Eqs. 1-2.
+
+    Examples
+    --------
+    >>> label_difference(LabelingScheme(), 86.2999, 1.0, 1.3, 1.8).round(5)
+    np.float64(0.01)
+    """
+    check_non_negative("post_labeling_delay", post_labeling_delay, "s")
+    cbf, att, t1 = (np.asarray(value, np.float64) for value in (cbf, att, t1))
+    perfusion = cbf * _ML_PER_100_G_PER_MINUTE / scheme.partition_coefficient
+    rate_blood = 1 / scheme.blood_t1
+    rate = 1 / t1 + perfusion if scheme.model is KineticModel.BUXTON else np.full_like(t1, rate_blood)
+    duration = scheme.labeling_duration
+    if scheme.labeling_type is LabelingType.PASL:
+        since_start = post_labeling_delay
+        arrived = np.clip(since_start - att, 0, duration)
+        excess = rate - rate_blood
+        tiny = np.abs(excess) < 1e-9
+        growth = np.where(tiny, arrived, np.expm1(excess * arrived) / np.where(tiny, 1.0, excess))
+        magnetisation = np.exp(-since_start * rate + excess * att) * growth
+    else:
+        since_arrival = np.maximum(post_labeling_delay + duration - att, 0)
+        since_end = np.maximum(post_labeling_delay - att, 0)
+        growth = (np.exp(-since_end * rate) - np.exp(-since_arrival * rate)) / rate
+        magnetisation = np.exp(-att * rate_blood) * growth
+    return 2 * scheme.labeling_efficiency * perfusion * magnetisation
+
+
+def cbf_factor(scheme: LabelingScheme, post_labeling_delay: float) -> float:
+    """Blood flow for ``delta M / M0 = 1`` by the consensus formula [ml/100 g/min].
+
+    Parameters
+    ----------
+    scheme : LabelingScheme
+        Its own `post_labeling_delay` is not used.
+    post_labeling_delay : float
+        Of this slice [s].
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        `post_labeling_delay` is negative.
+
+    Notes
+    -----
+    (p)CASL: ``6000 lambda exp(PLD/T1b) / (2 alpha T1b (1 - exp(-tau/T1b)))``;
+    PASL: ``6000 lambda exp(TI/T1b) / (2 alpha TI1)``.
+
+    References
+    ----------
+    Alsop et al. 2015, Magn Reson Med 73:102, Eqs. 1-2.
+
+    Examples
+    --------
+    >>> round(0.01 * cbf_factor(LabelingScheme(), 1.8), 4)
+    86.2999
+    """
+    check_non_negative("post_labeling_delay", post_labeling_delay, "s")
+    t1 = scheme.blood_t1
+    bolus = scheme.labeling_duration
+    if scheme.labeling_type is not LabelingType.PASL:
+        bolus = t1 * (1 - np.exp(-scheme.labeling_duration / t1))
+    unit = scheme.partition_coefficient / _ML_PER_100_G_PER_MINUTE
+    return float(unit * np.exp(post_labeling_delay / t1) / (2 * scheme.labeling_efficiency * bolus))
+
+
+def slice_signals(phantom: Phantom, series: AslSeries, slice_number: int) -> SliceSignals:
+    """Give the signal of each region in one slice.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    series : AslSeries
+    slice_number : int
+        Index into ``series.slice_timing``.
+
+    Returns
+    -------
+    SliceSignals
+
+    Raises
+    ------
+    InputError
+        There is no such slice.
+
+    Notes
+    -----
+    Saturation at each excitation: ``M0 (1 - exp(-TR/T1))``. The difference is a fraction of the fully relaxed M0.
+
+    Examples
+    --------
+    >>> from perfline.recon.phantom.brain import brain_phantom
+    >>> phantom = brain_phantom()
+    >>> signals = slice_signals(phantom, AslSeries(LabelingScheme(), 4.5, (0.0,)), 0)
+    >>> (signals.delta_m / signals.m0)[phantom.names.index("gm_left")].round(5)
+    np.float64(0.00695)
+    """
+    if not 0 <= slice_number < len(series.slice_timing):
+        raise InputError(f"slice_number: expected 0 to {len(series.slice_timing) - 1}, got {slice_number}")
+    m0, t1 = phantom.values("m0"), phantom.values("t1")
+    delay = series.scheme.post_labeling_delay + series.slice_timing[slice_number]
+    fraction = label_difference(series.scheme, phantom.values("cbf"), phantom.values("att"), t1, delay)
+    recovered = 1.0 if series.m0_repetition_time is None else 1 - np.exp(-series.m0_repetition_time / t1)
+    static = series.static_fraction * m0 * (1 - np.exp(-series.repetition_time / t1))
+    return SliceSignals(m0=m0 * recovered, static=static, delta_m=m0 * fraction)

@@ -1,0 +1,6 @@
+"""Settings of the whole suite."""
+
+from threadpoolctl import threadpool_limits
+
+# as in a scan: the matrices are small, threads of the BLAS would only spin, and results would depend on their number
+threadpool_limits(limits=1, user_api="blas")

@@ -1,0 +1,172 @@
+"""The command as a user runs it: in a process of its own, judged by what it prints, leaves and returns."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import nibabel
+import numpy as np
+import pytest
+from small_scan import RECIPE
+
+from perfline.gadgets.cli.__main__ import COMMANDS
+from perfline.gadgets.simulate.write_mrd import write_scan
+
+pytestmark = pytest.mark.slow
+"""Each call starts an interpreter and loads the kernels."""
+
+
+def perfline(*arguments, expect=0):
+    """Run the command; its output."""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "perfline.gadgets.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == expect, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scan") / "scan.h5"
+    truth = write_scan(path, RECIPE)
+    return path, truth
+
+
+def test_help_lists_every_command_and_the_exit_codes():
+    text = perfline("--help")
+    assert all(name in text for name in COMMANDS)
+    assert "Exit codes: 0 success" in text
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_explains_itself(name):
+    text = perfline(name, "--help")
+    assert f"{name} [OPTIONS]" in text
+
+
+def test_version():
+    assert version("perfline") in perfline("--version")
+
+
+def test_replay_leaves_what_it_names(scan, tmp_path):
+    path, truth = scan
+    text = perfline("replay", path, "--out", tmp_path / "out")
+    assert "pair    2  CBF" in text
+    named = [line.strip() for line in text.partition("Files\n")[2].splitlines()]
+    assert sorted(named) == sorted(str(file) for file in (tmp_path / "out").iterdir())
+    for part in ("sub-01_asl.nii.gz", "sub-01_aslcontext.tsv", "sub-01_cbf.nii.gz", "images.mrd.h5", "montage.png"):
+        assert str(tmp_path / "out" / part) in named
+    cbf = np.asarray(nibabel.load(tmp_path / "out" / "sub-01_cbf.nii.gz").dataobj).T
+    grey = truth.grey_matter()
+    # noise-free, ghost corrected
+    assert np.median(np.abs(cbf[grey] / truth.cbf_limited[grey] - 1)) < 0.015
+
+
+def test_replay_refuses_to_overwrite_unless_asked(scan, tmp_path):
+    path, _ = scan
+    perfline("replay", path, "--out", tmp_path, "--no-montage")
+    assert "already" in perfline("replay", path, "--out", tmp_path, "--no-montage", expect=1)
+    perfline("replay", path, "--out", tmp_path, "--no-montage", "--overwrite")
+
+
+def test_json_is_the_summary_and_nothing_else(scan):
+    content = json.loads(perfline("replay", scan[0], "--json", "--set", "subtraction_order=surround"))
+    assert content["status"] == "success"
+    assert content["n_pairs"] == 2
+    assert content["settings"]["subtraction_order"] == "surround"
+
+
+def test_recon_makes_images_of_any_epi(scan, tmp_path):
+    text = perfline("recon", scan[0], "--out", tmp_path)
+    assert str(tmp_path / "sub-01_epi.nii.gz") in text
+    assert nibabel.load(tmp_path / "sub-01_epi.nii.gz").shape == (36, 40, 2, 5)
+
+
+def test_check_prints_each_parameter_with_its_origin(scan):
+    text = perfline("check", scan[0])
+    assert "PostLabelingDelay = 1.8 s   (header userParameter PostLabelingDelay)" in text
+    assert "BloodT1 = 1.65 s   (default: Alsop 2015" in text
+    assert text.endswith("ok\n")
+
+
+def test_check_finds_what_is_missing(scan, tmp_path):
+    sidecar = tmp_path / "x_asl.json"
+    sidecar.write_text('{"M0Type": "Estimate"}')
+    assert "MISSING OR WRONG: " in perfline("check", scan[0], "--sidecar", sidecar, expect=1)
+
+
+def test_check_of_a_chain_finds_a_mistyped_target(tmp_path):
+    assert perfline("check", "pcasl_epi_split").endswith("ok\n")
+    xml = tmp_path / "mine.xml"
+    xml.write_text(
+        "<configuration><version>2</version><stream><external>"
+        '<execute name="perfline.gadgets.epi_recn" target="epi_recn" type="python"/>'
+        "</external></stream></configuration>"
+    )
+    assert "'perfline.gadgets.epi_recn' target='epi_recn' is not an allowed gadget" in perfline("check", xml, expect=1)
+
+
+def test_simulate_writes_a_scan_and_its_truth(tmp_path):
+    arguments = ["--set", "n_pairs=1", "--set", "n_slices=1", "--truth", tmp_path / "truth.npz"]
+    text = perfline("simulate", "clean", "--out", tmp_path / "scan.h5", *arguments)
+    assert "true mean CBF of grey matter" in text
+    assert set(np.load(tmp_path / "truth.npz")) >= {"cbf", "m0", "cbf_limited"}
+    assert "ok" in perfline("check", tmp_path / "scan.h5")
+
+
+def test_simulate_lists_recipes_and_refuses_unknown_ones():
+    assert "realistic\n  n_coils=4" in perfline("simulate", "--list")
+    assert "expected one of clean, realistic, bench, got nothing" in perfline("simulate", "nothing", expect=2)
+    assert "unknown option 'x'" in perfline("simulate", "clean", "--set", "x=1", expect=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["replay", "absent.h5"], 2, "absent.h5"),
+        (["replay", "FILE", "--chain", "nothing"], 2, "no installed chain 'nothing'"),
+        (["replay", "FILE", "--set", "ghost"], 2, "--set: expected KEY=VALUE, got 'ghost'"),
+        (["replay", "FILE", "--set", "ghost=1"], 1, "unknown key 'ghost'"),
+        (["replay", "FILE", "--paced", "0"], 2, "paced: expected a positive number"),
+        (["replay", "FILE", "--to", "nowhere"], 2, "expected HOST:PORT"),
+        (["replay", "FILE", "--to", "127.0.0.1:1", "--set", "a=b"], 2, "have no effect with --to"),
+        (["replay", "FILE", "--name", "../x", "--out", "OUT"], 2, "name of the files"),
+        (["replay", "FILE", "--sidecar", "absent.json"], 2, "absent.json"),
+    ],
+)
+def test_wrong_use_is_one_clear_line(scan, tmp_path, arguments, code, message):
+    places = {"FILE": scan[0], "OUT": tmp_path / "out"}
+    text = perfline(*(places.get(argument, argument) for argument in arguments), expect=code)
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_warm_up_says_how_long_it_took():
+    assert "kernels ready in" in perfline("warm-up")
+
+
+def test_serve_and_replay_to_it(scan, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "perfline.gadgets.cli",
+        "serve",
+        "--port",
+        "0",
+        "--scans",
+        "1",
+        "--out",
+        tmp_path / "s",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        address = server.stdout.readline().removeprefix("listening on ").strip()
+        text = perfline("replay", scan[0], "--to", address, "--out", tmp_path / "c")
+        assert server.wait(60) == 0
+        assert "Scan: success" in server.stdout.read()
+    assert "sent 430 readouts" in text
+    assert (tmp_path / "c" / "images.mrd.h5").is_file()
+    assert (tmp_path / "s" / "scan_0001" / "sub-01_cbf.nii.gz").is_file()

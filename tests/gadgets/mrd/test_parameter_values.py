@@ -1,0 +1,54 @@
+import pytest
+
+from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.mrd import parameter_values as values
+
+
+@pytest.mark.parametrize(
+    ("convert", "raw", "expected"),
+    [
+        (values.number, 3, 3.0),
+        (values.positive, 0.5, 0.5),
+        (values.count, 2.0, 2),
+        (values.seconds, 0, 0.0),
+        (values.seconds_list, 1.8, (1.8,)),
+        (values.seconds_list, [0, 1.8], (0.0, 1.8)),
+        (values.boolean, True, True),
+        (values.boolean, "False", False),
+        (values.text, " QUIPSSII ", "QUIPSSII"),
+        (values.choice("2D", "3D"), "3D", "3D"),
+    ],
+)
+def test_values(convert, raw, expected):
+    result = convert("PostLabelingDelay", raw, "sidecar")
+    assert result == expected
+    assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("convert", "raw", "text"),
+    [
+        (values.number, "3", "expected a number, got '3'"),
+        (values.number, True, "expected a number, got True"),
+        (values.number, float("nan"), "expected a number, got nan"),
+        (values.number, [1], "expected a number"),
+        (values.positive, 0, "expected a positive number, got 0"),
+        (values.count, 1.5, "expected a count, got 1.5"),
+        (values.count, -1, "expected a count, got -1"),
+        (values.seconds, -1, "expected a time in seconds, zero or more, got -1"),
+        (values.seconds_list, [], "expected at least one time"),
+        (values.seconds_list, "1.8", "expected a number"),
+        (values.boolean, 1, "expected true or false, got 1"),
+        (values.text, "", "expected text"),
+        (values.choice("2D", "3D"), "4D", "expected 2D or 3D, got '4D'"),
+    ],
+)
+def test_what_is_refused_is_named(convert, raw, text):
+    with pytest.raises(ScanHeaderError, match=rf"LabelingDuration \(sidecar\): {text}"):
+        convert("LabelingDuration", raw, "sidecar")
+
+
+@pytest.mark.parametrize("name", ["LabelingDuration", "PostLabelingDelay", "RepetitionTimePreparation", "EchoTime"])
+def test_milliseconds_are_refused_never_converted(name):
+    with pytest.raises(ScanHeaderError, match=rf"{name} \(sidecar\): expected seconds, at most \d+, got 2540"):
+        values.seconds(name, 2540, "sidecar")

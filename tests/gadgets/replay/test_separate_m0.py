@@ -1,0 +1,48 @@
+import nibabel
+import numpy as np
+import pytest
+from small_scan import RECIPE
+
+from perfline.gadgets.errors import ConfigurationError, StreamError
+from perfline.gadgets.replay.separate_m0 import read_separate_m0
+from perfline.gadgets.simulate.write_mrd import write_scan
+
+
+def test_nifti_axes_come_back_as_slice_y_x(tmp_path):
+    data = np.arange(2 * 3 * 4, dtype=np.float32).reshape(4, 3, 2)
+    nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / "m0.nii.gz")
+    m0 = read_separate_m0(tmp_path / "m0.nii.gz")
+    assert m0.shape == (2, 3, 4)
+    assert m0[1, 2, 3] == data[3, 2, 1]
+    assert m0.dtype == np.float32
+
+
+def test_several_volumes_are_averaged(tmp_path):
+    data = np.stack([np.full((4, 3, 2), 1.0), np.full((4, 3, 2), 3.0)], axis=3).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / "m0.nii")
+    assert (read_separate_m0(tmp_path / "m0.nii") == 2.0).all()
+
+
+@pytest.mark.parametrize("n_axes", [2, 5])
+def test_other_numbers_of_axes_are_refused(tmp_path, n_axes):
+    nibabel.save(nibabel.Nifti1Image(np.ones((2,) * n_axes, np.float32), np.eye(4)), tmp_path / "m0.nii")
+    with pytest.raises(ConfigurationError, match=f"expected 3 or 4 axes, got {n_axes}"):
+        read_separate_m0(tmp_path / "m0.nii")
+
+
+def test_a_raw_scan_is_reconstructed(tmp_path):
+    from dataclasses import replace
+
+    recipe = replace(RECIPE, n_pairs=0, n_m0=2)
+    write_scan(tmp_path / "m0.h5", recipe)
+    m0 = read_separate_m0(tmp_path / "m0.h5")
+    assert m0.shape == (recipe.n_slices, recipe.matrix_y, recipe.matrix_x)
+    assert m0.max() > 0
+
+
+def test_what_can_not_be_read_is_named(tmp_path):
+    (tmp_path / "m0.nii").write_bytes(b"nothing")
+    with pytest.raises(ConfigurationError, match=r"M0 file .*m0.nii"):
+        read_separate_m0(tmp_path / "m0.nii")
+    with pytest.raises((ConfigurationError, StreamError), match="absent"):
+        read_separate_m0(tmp_path / "absent.h5")

@@ -1,0 +1,90 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scan_headers import ASL, scan_header
+from stage_items import SHAPE, of_type, run, volume
+
+from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
+from perfline.gadgets.stage_data import M0Volume, Notice, Volume
+from perfline.gadgets.stages.calibrate import Calibrate
+from perfline.recon.errors import InputError
+from perfline.recon.parameters import VolumeType
+
+CONTROL, M0 = VolumeType.CONTROL, VolumeType.M0SCAN
+
+
+def header(**asl):
+    return scan_header(asl=replace(ASL, **asl))
+
+
+def test_included_m0_is_the_mean_magnitude_of_its_volumes():
+    results = run(Calibrate(header()), [volume(300j, M0, None, 0), volume(-100, M0, None, 1), volume(5, CONTROL, 0, 2)])
+    averages = of_type(results, M0Volume)
+    assert [(m.n_volumes, float(m.image.flat[0])) for m in averages] == [(1, 300.0), (2, 200.0)]
+    assert len(of_type(results, Volume)) == 3
+    assert of_type(results, Notice) == []
+
+
+def test_short_repetition_time_is_corrected():
+    (m0,) = of_type(run(Calibrate(header(m0_repetition_time=2.0)), [volume(100, M0, None)]), M0Volume)
+    correction = 1 / (1 - np.exp(-2.0 / 1.6))
+    assert m0.correction == pytest.approx(correction)
+    assert m0.image == pytest.approx(100 * correction, rel=1e-6)  # float32
+
+
+def test_repetition_time_zero_is_an_error_not_zero_flow():
+    with pytest.raises(InputError, match=r"repetition_time.*got 0"):
+        Calibrate(header(m0_repetition_time=0.0))
+
+
+def test_missing_repetition_time_names_the_key_and_where_to_put_it():
+    with pytest.raises(MissingParameterError, match=r"RepetitionTimePreparation.*sidecar.*userParameters"):
+        Calibrate(header(m0_repetition_time=None))
+
+
+def test_separate_m0_is_handed_on_with_the_first_volume():
+    separate = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
+    results = run(Calibrate(header(m0_type="Separate"), separate), [volume(5, CONTROL, 0), volume(5, CONTROL, 1)])
+    (m0,) = of_type(results, M0Volume)
+    np.testing.assert_array_equal(m0.image, separate)
+    assert results[0] is m0
+
+
+def test_separate_m0_of_another_grid_is_an_error():
+    stage = Calibrate(header(m0_type="Separate"), np.ones((3, 4, 5), np.float32))
+    with pytest.raises(ScanHeaderError, match=r"expected the grid of the scan \(3, 5, 4\), got \(3, 4, 5\)"):
+        run(stage, [volume(5, CONTROL, 0)])
+
+
+def test_separate_without_a_file_and_a_file_without_separate_are_errors():
+    with pytest.raises(ScanHeaderError, match="M0Type is Separate: expected a file"):
+        Calibrate(header(m0_type="Separate"))
+    with pytest.raises(ScanHeaderError, match="an M0 file was given, but M0Type is Included"):
+        Calibrate(header(), np.ones(SHAPE, np.float32))
+
+
+def test_estimate_is_one_number_everywhere():
+    (m0,) = of_type(run(Calibrate(header(m0_type="Estimate", m0_estimate=77.0)), [volume(5, CONTROL, 0)]), M0Volume)
+    assert (m0.image == 77.0).all()
+    with pytest.raises(MissingParameterError, match="M0Estimate"):
+        run(Calibrate(header(m0_type="Estimate")), [volume(5, CONTROL, 0)])
+
+
+def test_included_but_never_seen_is_an_error_at_the_end():
+    (notice,) = of_type(run(Calibrate(header()), [volume(5, CONTROL, 0)]), Notice)
+    assert notice.level == "error"
+    assert "M0Type is Included, but no m0scan volume came" in notice.text
+
+
+def test_absent_gives_nothing_and_an_m0scan_is_then_not_used():
+    results = run(
+        Calibrate(header(m0_type="Absent", m0_repetition_time=None)), [volume(9, M0, None), volume(5, CONTROL, 0)]
+    )
+    assert of_type(results, M0Volume) == []
+    assert "m0scan volumes are not used" in of_type(results, Notice)[0].text
+
+
+def test_no_labelling_no_calibration():
+    with pytest.raises(ScanHeaderError, match="calibrate: the scan declares no arterial spin labelling"):
+        Calibrate(scan_header(asl=None))

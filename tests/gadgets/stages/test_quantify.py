@@ -1,0 +1,109 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scan_headers import ASL, scan_header
+from stage_items import SHAPE, geometry, of_type, run, volume
+
+from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.stage_data import CbfVolume, M0Volume, Notice, PerfusionAverage
+from perfline.gadgets.stages.quantify import Quantify
+from perfline.recon.parameters import LabelingType, VolumeType
+
+
+def block(value):
+    """A head in a dark surround."""
+    image = np.zeros(SHAPE, np.float32)
+    image[:, 1:4, 1:3] = value
+    return image
+
+
+def m0(value=1000.0):
+    return M0Volume(block(value), geometry(), 1, 1.0, ())
+
+
+def average(value=10.0, n_pairs=4, variance=4.0, delay=1.8, duration=1.8):
+    image = block(value)
+    return PerfusionAverage(image, block(variance), image, n_pairs, 1, geometry(), delay, duration, ())
+
+
+def quantified(items, **asl):
+    return of_type(run(Quantify(scan_header(asl=replace(ASL, **asl))), items), CbfVolume)
+
+
+def test_the_hand_worked_value():
+    # dM/M0 = 0.01, lambda 0.9, alpha 0.85, T1b 1.65 s, PLD = tau = 1.8 s
+    (cbf,) = quantified([m0(), average()])
+    assert cbf.unit == "mL/100g/min"
+    assert cbf.cbf[1, 2, 1] == pytest.approx(86.2999, abs=5e-5)
+    assert cbf.cbf[1, 0, 0] == 0
+    assert (cbf.n_pairs, cbf.n_rejected) == (4, 1)
+
+
+def test_standard_error_is_that_of_the_mean():
+    (cbf,) = quantified([m0(), average()])
+    # sd 2 over sqrt(4) pairs is a tenth of the difference of 10
+    assert cbf.standard_error[1, 2, 1] == pytest.approx(8.62999, abs=1e-5)
+
+
+def test_slice_timing_lengthens_the_delay_of_each_slice():
+    (cbf,) = quantified([m0(), average()], slice_timing=(0.0, 0.1, 0.3))
+    inside = cbf.cbf[:, 2, 1]
+    np.testing.assert_allclose(inside / inside[0], np.exp(np.array([0.0, 0.1, 0.3]) / 1.65), rtol=1e-6)
+
+
+def test_each_background_suppression_pulse_costs_label():
+    (cbf,) = quantified([m0(), average()], background_suppression_pulses=2)
+    assert cbf.cbf[1, 2, 1] == pytest.approx(86.2999 / 0.95**2, abs=5e-5)
+
+
+def test_pasl_uses_the_bolus_cut_off_and_the_inversion_time():
+    (cbf,) = quantified(
+        [m0(), average()], labeling_type=LabelingType.PASL, bolus_cut_off_delay_time=0.8, labeling_efficiency=0.98
+    )
+    expected = 6000 * 0.9 * 0.01 * np.exp(1.8 / 1.65) / (2 * 0.98 * 0.8)
+    assert cbf.cbf[0, 1, 1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_average_before_m0_waits_for_it():
+    stage = Quantify(scan_header())
+    assert of_type(run(stage, [average(5.0, 1), average(10.0, 2)], finish=False), CbfVolume) == []
+    (cbf,) = of_type(run(stage, [m0()], finish=False), CbfVolume)
+    assert cbf.n_pairs == 2
+
+
+def test_a_later_m0_serves_later_averages():
+    one, two = quantified([m0(1000), average(), m0(2000), average()])
+    assert two.cbf[0, 1, 1] == pytest.approx(one.cbf[0, 1, 1] / 2)
+
+
+def test_absent_m0_gives_relative_units_and_says_so():
+    items = [volume(block(500.0), VolumeType.CONTROL, 0), average()]
+    results = run(Quantify(scan_header(asl=replace(ASL, m0_type="Absent"))), items)
+    (cbf,) = of_type(results, CbfVolume)
+    assert cbf.unit == "relative"
+    assert cbf.cbf[1, 2, 1] == pytest.approx(86.2999 * 1000, rel=1e-6)
+    assert "relative units" in of_type(results, Notice)[0].text
+
+
+def test_estimate_is_masked_by_the_control():
+    items = [
+        M0Volume(np.full(SHAPE, 1000, np.float32), geometry(), 0, 1.0, ()),
+        volume(block(500.0), VolumeType.CONTROL, 0),
+        average(),
+    ]
+    (cbf,) = quantified(items, m0_type="Estimate", m0_estimate=1000.0)
+    assert cbf.cbf[1, 2, 1] == pytest.approx(86.2999, abs=5e-5)
+    assert not cbf.mask[0, 0, 0]
+
+
+def test_several_delays_are_quantified_apart_with_a_warning():
+    results = run(Quantify(scan_header()), [m0(), average(delay=1.0), average(delay=2.0)])
+    one, two = of_type(results, CbfVolume)
+    assert two.cbf[0, 1, 1] / one.cbf[0, 1, 1] == pytest.approx(np.exp(1.0 / 1.65), rel=1e-6)
+    assert "several delays" in of_type(results, Notice)[0].text
+
+
+def test_no_labelling_no_quantification():
+    with pytest.raises(ScanHeaderError, match="quantify: the scan declares no arterial spin labelling"):
+        Quantify(scan_header(asl=None))

@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+from scan_headers import scan_header
+
+from perfline.gadgets.chain import GADGETS, build_stages, installed_chains, load_chain, node_chain, parse_chain
+from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
+from perfline.gadgets.settings import Settings
+
+
+def chain_xml(nodes: str, version: str = "2") -> bytes:
+    return f"<configuration><version>{version}</version><stream>{nodes}</stream></configuration>".encode()
+
+
+def node(target="epi_recon", module=None, kind="python", properties=""):
+    module = f"perfline.gadgets.{target}" if module is None else module
+    return (
+        f'<external><execute name="{module}" target="{target}" type="{kind}"/>'
+        f"<configuration>{properties}</configuration></external>"
+    )
+
+
+def prop(name, value):
+    return f'<property name="{name}" value="{value}"/>'
+
+
+def names(stages):
+    return [stage.name for stage in stages]
+
+
+def test_every_installed_chain_can_be_read_and_built():
+    assert set(installed_chains()) == {"epi", "pcasl_epi", "pcasl_epi_split"}
+    for name in installed_chains():
+        chain = load_chain(name)
+        assert build_stages(chain.gadgets, scan_header(), chain.settings())
+
+
+def test_the_split_chain_has_the_stages_of_the_whole_one():
+    header, settings = scan_header(), Settings()
+    whole = build_stages(load_chain("pcasl_epi").gadgets, header, settings)
+    split = build_stages(load_chain("pcasl_epi_split.xml").gadgets, header, settings)
+    assert names(whole) == names(split)
+    assert names(whole)[0] == "accumulate"
+    assert names(whole)[-1] == "quantify"
+
+
+def test_properties_and_protocol_become_settings():
+    xml = chain_xml(node(properties=prop("protocol", "pcasl_epi_3t") + prop("ghost_correction", "none")))
+    settings = parse_chain(xml).settings({"coil_combination": "sum_of_squares"})
+    assert (settings.protocol, settings.ghost_correction) == ("pcasl_epi_3t", "none")
+    assert settings.coil_combination == "sum_of_squares"
+
+
+def test_the_images_between_nodes_do_not_matter_in_process():
+    assert load_chain("pcasl_epi_split").settings().volume_images == "magnitude"
+
+
+@pytest.mark.parametrize(
+    ("xml", "message"),
+    [
+        (b"not xml", "not XML"),
+        (b"<!DOCTYPE x><configuration/>", "document type"),
+        (b"<gadgetronStreamConfiguration/>", "expected <configuration>, got <gadgetronStreamConfiguration>"),
+        (chain_xml(node(), version="1"), "expected <version>2</version>, got 1"),
+        (b"<configuration><stream/></configuration>", "expected <version>2</version>, got none"),
+        (chain_xml(""), "no gadget in <stream>"),
+        (
+            chain_xml(node(module="os")),
+            "name='os' target='epi_recon' is not an allowed gadget; allowed: perfline.gadgets",
+        ),
+        (chain_xml(node("system", module="os")), "name='os' target='system' is not an allowed gadget"),
+        (chain_xml(node("chain")), "name='perfline.gadgets.chain' target='chain' is not an allowed gadget"),
+        (chain_xml(node(kind="matlab")), "is not an allowed gadget"),
+        (chain_xml("<gadget><classname>NoiseAdjustGadget</classname></gadget>"), "NoiseAdjustGadget: only <external>"),
+        (
+            chain_xml(node(properties=prop("ghost_sharing", "none")) + node(properties=prop("ghost_sharing", "pair"))),
+            "property 'ghost_sharing' is 'none' and 'pair'",
+        ),
+    ],
+)
+def test_a_chain_that_can_not_run_here_is_refused_by_name(xml, message):
+    with pytest.raises(ConfigurationError, match=message):
+        parse_chain(xml)
+
+
+def test_a_wrong_property_is_refused_by_name():
+    chain = parse_chain(chain_xml(node(properties=prop("ghost", "none"))), "mine")
+    with pytest.raises(ConfigurationError, match="chain mine: property: unknown key 'ghost'"):
+        chain.settings()
+
+
+@pytest.mark.parametrize("name", ["nothing", "../chains/epi", "/etc/passwd", "epi.xml.xml", ""])
+def test_only_installed_names_are_looked_up(name):
+    with pytest.raises(ConfigurationError, match=r"no installed chain .*; installed: epi, pcasl_epi, pcasl_epi_split"):
+        load_chain(name)
+
+
+def test_a_node_takes_its_own_properties():
+    from xml.etree import ElementTree
+
+    element = ElementTree.fromstring(f"<configuration>{prop('subtraction_order', 'surround')}</configuration>")
+    assert node_chain("asl_subtraction", element).settings().subtraction_order == "surround"
+    assert node_chain("asl_subtraction", None).gadgets == ("asl_subtraction",)
+
+
+@pytest.mark.parametrize("gadget", ["realtime_perfusion", "asl_subtraction", "cbf_quantification"])
+def test_perfusion_needs_labelling(gadget):
+    with pytest.raises(ScanHeaderError, match="declares no arterial spin labelling"):
+        build_stages([gadget], scan_header(asl=None), Settings())
+
+
+def test_images_need_none():
+    assert names(build_stages(["epi_recon"], scan_header(asl=None), Settings())) == ["accumulate", "reconstruct_epi"]
+
+
+def test_every_gadget_has_its_entry_point():
+    import importlib
+
+    for name in GADGETS:
+        assert callable(getattr(importlib.import_module(f"perfline.gadgets.{name}"), name))
+
+
+def test_accelerated_scans_are_refused_at_the_start():
+    with pytest.raises(ScanHeaderError, match="parallel imaging of EPI is not supported"):
+        build_stages(["epi_recon"], replace(scan_header(), acceleration=2), Settings())

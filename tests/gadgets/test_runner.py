@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from stage_items import volume
+
+from perfline.gadgets.errors import ReadoutError, ScanHeaderError
+from perfline.gadgets.runner import Runner
+from perfline.gadgets.stage_data import Counters, Dropped, Purpose, Readout
+
+
+class Clock:
+    """Advances by a millisecond at each look."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 1e-3
+        return self.now
+
+
+class Doubles:
+    """Yields what comes, twice, and what it kept at the end."""
+
+    name = "doubles"
+
+    def process(self, item):
+        yield item
+        yield item
+
+    def finish(self):
+        yield "kept"
+
+
+class Refuses:
+    name = "refuses"
+
+    def __init__(self, error):
+        self.error = error
+
+    def process(self, item):
+        raise self.error
+        yield
+
+    def finish(self):
+        yield from ()
+
+
+def readout(slice_index=2, repetition=7):
+    at = Counters(slice=slice_index, repetition=repetition)
+    return Readout(np.zeros((2, 4), np.complex64), at, Purpose.IMAGING)
+
+
+def test_items_go_through_all_stages_depth_first_and_are_counted():
+    seen = []
+    runner = Runner([Doubles(), Doubles()], seen.append)
+    runner.feed("a")
+    assert seen == ["a"] * 4
+    runner.finish()
+    assert seen[4:] == ["kept", "kept", "kept"]
+    first, second, sent = runner.stage_statistics()
+    assert (first.n_in, first.n_out) == (1, 3)
+    assert (second.n_in, second.n_out) == (3, 7)
+    assert sent.n_in == 7
+
+
+def test_a_bad_readout_is_dropped_and_the_scan_goes_on():
+    seen = []
+    runner = Runner([Refuses(ReadoutError("samples: bad"))], seen.append)
+    runner.feed(readout())
+    runner.feed(readout(slice_index=3))
+    assert [(d.what, d.reason, d.slice, d.key.repetition) for d in runner.drops] == [
+        ("readout", "samples: bad", 2, 7),
+        ("readout", "samples: bad", 3, 7),
+    ]
+    assert seen == runner.drops
+    assert runner.n_readouts == 2
+
+
+def test_any_other_error_is_not_swallowed():
+    runner = Runner([Refuses(ScanHeaderError("header: bad"))], print)
+    with pytest.raises(ScanHeaderError, match="header: bad"):
+        runner.feed(readout())
+
+
+def test_latency_runs_from_the_arrival_of_the_item_to_the_end_of_sending():
+    clock = Clock()
+    runner = Runner([], lambda item: clock(), clock)
+    runner.feed(volume(1, None, None))
+    # ticks: arrival, start of emit, the sending itself, end of emit
+    assert runner.latencies == {"volume": [pytest.approx(3e-3)]}
+
+
+def test_drops_are_listed_up_to_a_bound_and_counted_beyond():
+    runner = Runner([], lambda item: None)
+    for _ in range(1500):
+        runner.feed(Dropped("readout", "why"))
+    assert (len(runner.drops), runner.n_drops) == (1000, 1500)

@@ -1,0 +1,238 @@
+import json
+from dataclasses import replace
+
+import nibabel
+import numpy as np
+import pytest
+from scan_headers import ASL, scan_header
+from stage_items import SHAPE, geometry, volume
+
+from perfline.gadgets.errors import ConfigurationError, OutputError
+from perfline.gadgets.stage_data import CbfVolume, Dropped, M0Volume, Notice, PerfusionAverage
+from perfline.gadgets.writers.bids import BidsSink
+from perfline.recon.parameters import VolumeType
+
+M0, CONTROL, LABEL = VolumeType.M0SCAN, VolumeType.CONTROL, VolumeType.LABEL
+ASL_FILES = ["sub-01_asl.nii.gz", "sub-01_asl.json", "sub-01_aslcontext.tsv"]
+rng = np.random.default_rng(21)
+
+
+def image():
+    return rng.uniform(1, 2, SHAPE).astype(np.float32)
+
+
+def average(delay=1.8, n_pairs=3):
+    return PerfusionAverage(image(), image(), image(), n_pairs, 1, geometry(), delay, 1.8, ())
+
+
+def cbf(delay=1.8, unit="mL/100g/min"):
+    return CbfVolume(image(), image(), image() > 1.5, unit, 3, 1, geometry(), delay, 1.8, ())
+
+
+def m0(n_volumes=1, correction=1.0):
+    return M0Volume(image(), geometry(), n_volumes, correction, ())
+
+
+def series():
+    """M0 and two pairs of complex volumes, and their magnitudes."""
+    types = [M0, CONTROL, LABEL, CONTROL, LABEL]
+    phases = np.exp(1j * rng.uniform(0, 6, (len(types), *SHAPE)))
+    magnitudes = [image() for _ in types]
+    volumes = [
+        volume(magnitude * phase, kind, None if kind is M0 else (index - 1) // 2, index)
+        for index, (kind, magnitude, phase) in enumerate(zip(types, magnitudes, phases, strict=True))
+    ]
+    return volumes, np.array(magnitudes)
+
+
+def save(folder, items, header=None, **options):
+    sink = BidsSink(folder, "sub-01", **options)
+    sink.open(header or scan_header())
+    for item in items:
+        sink.write(item)
+    return sink, sink.close(None)
+
+
+def values(path):
+    """Array of a NIfTI file in our axis order."""
+    return np.asarray(nibabel.load(path).dataobj).T
+
+
+def test_the_series_is_saved_in_the_order_of_acquisition(tmp_path):
+    volumes, magnitudes = series()
+    _, files = save(tmp_path, volumes)
+    assert [path.name for path in files] == [*ASL_FILES, "dataset_description.json"]
+    # complex64 magnitude: relative error of a few float32 steps
+    np.testing.assert_allclose(values(tmp_path / "sub-01_asl.nii.gz"), magnitudes, rtol=1e-6)
+    context = (tmp_path / "sub-01_aslcontext.tsv").read_text("utf-8")
+    assert context == "volume_type\nm0scan\ncontrol\nlabel\ncontrol\nlabel\n"
+    sidecar = json.loads((tmp_path / "sub-01_asl.json").read_text("utf-8"))
+    assert sidecar["TotalAcquiredPairs"] == 2
+    assert nibabel.load(tmp_path / "sub-01_asl.nii.gz").header.get_zooms() == (4, 3, 6, 8)
+
+
+def test_what_came_before_a_scan_broke_off_is_saved(tmp_path):
+    volumes, magnitudes = series()
+    save(tmp_path, [*volumes[:4], Dropped("pair", "control without label")])
+    np.testing.assert_allclose(values(tmp_path / "sub-01_asl.nii.gz"), magnitudes[:4], rtol=1e-6)  # complex64
+    assert (tmp_path / "sub-01_aslcontext.tsv").read_text().split() == [
+        "volume_type",
+        "m0scan",
+        "control",
+        "label",
+        "control",
+    ]
+
+
+def test_only_the_final_files_are_left(tmp_path):
+    _, files = save(tmp_path, [*series()[0], m0(), average(), cbf(), Dropped("pair", "x"), Notice("info", "y"), "?"])
+    assert sorted(files) == sorted(tmp_path.iterdir())
+
+
+def test_everything_that_was_made_is_saved(tmp_path):
+    last_average, last_cbf, last_m0 = average(), cbf(), m0(correction=1.25)
+    _, files = save(tmp_path, [*series()[0], m0(), last_m0, average(), last_average, cbf(), last_cbf])
+    expected = {
+        "desc-corrected_m0scan": last_m0.image,
+        "deltam": last_average.mean,
+        "desc-tsnr_deltam": last_average.tsnr,
+        "cbf": last_cbf.cbf,
+        "desc-standarderror_cbf": last_cbf.standard_error,
+        "desc-brain_mask": last_cbf.mask,
+    }
+    for end, content in expected.items():
+        np.testing.assert_array_equal(values(tmp_path / f"sub-01_{end}.nii.gz"), content)
+        assert (tmp_path / f"sub-01_{end}.json") in files
+    units = {end: json.loads((tmp_path / f"sub-01_{end}.json").read_text())["Units"] for end in list(expected)[1:5]}
+    assert list(units.values()) == ["arbitrary", "1", "mL/100g/min", "mL/100g/min"]
+    window = nibabel.load(tmp_path / "sub-01_cbf.nii.gz").header
+    assert (float(window["cal_min"]), float(window["cal_max"])) == (0, 100)
+    # the M0 of the series itself is in the series
+    assert not (tmp_path / "sub-01_m0scan.nii.gz").exists()
+
+
+def test_a_separate_m0_is_saved_as_it_came(tmp_path):
+    given = m0(correction=1.6)
+    save(tmp_path, [*series()[0][1:], given], scan_header(asl=replace(ASL, m0_type="Separate")))
+    # divided by the correction in float32
+    np.testing.assert_allclose(values(tmp_path / "sub-01_m0scan.nii.gz"), given.image / 1.6, rtol=1e-6)
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_desc-corrected_m0scan.nii.gz"), given.image)
+    sidecar = json.loads((tmp_path / "sub-01_m0scan.json").read_text())
+    assert sidecar["IntendedFor"] == "bids::sub-01_asl.nii.gz"
+
+
+def test_an_estimated_m0_is_no_image(tmp_path):
+    header = scan_header(asl=replace(ASL, m0_type="Estimate", m0_estimate=1.5))
+    _, files = save(tmp_path, [*series()[0][1:], m0(n_volumes=0)], header)
+    assert not any("m0scan" in path.name for path in files)
+
+
+def test_several_delays_become_one_file_in_order_of_delay(tmp_path):
+    late, early = cbf(2.2), cbf(1.1)
+    averages = average(2.2), average(1.1)
+    save(tmp_path, [*averages, late, early])
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_cbf.nii.gz"), [early.cbf, late.cbf])
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_deltam.nii.gz"), [averages[1].mean, averages[0].mean])
+    assert json.loads((tmp_path / "sub-01_cbf.json").read_text())["PostLabelingDelay"] == [1.1, 2.2]
+
+
+def test_relative_flow_has_no_window(tmp_path):
+    save(tmp_path, [cbf(unit="relative")])
+    assert float(nibabel.load(tmp_path / "sub-01_cbf.nii.gz").header["cal_max"]) == 0
+    assert json.loads((tmp_path / "sub-01_desc-standarderror_cbf.json").read_text())["Units"] == "arbitrary"
+
+
+def test_a_plain_series_and_its_later_echoes(tmp_path):
+    items = [volume(index + 1, None, None, index, contrast=index % 2) for index in range(6)]
+    _, files = save(tmp_path, items, scan_header(asl=None))
+    assert [path.name for path in files] == [
+        "sub-01_epi.nii.gz",
+        "sub-01_epi.json",
+        "sub-01_echo-2_epi.nii.gz",
+        "sub-01_echo-2_epi.json",
+        "dataset_description.json",
+    ]
+    assert values(tmp_path / "sub-01_epi.nii.gz")[:, 0, 0, 0].tolist() == [1, 3, 5]
+    assert values(tmp_path / "sub-01_echo-2_epi.nii.gz")[:, 0, 0, 0].tolist() == [2, 4, 6]
+    assert json.loads((tmp_path / "sub-01_epi.json").read_text())["EchoTime"] == 0.014
+    assert "EchoTime" not in json.loads((tmp_path / "sub-01_echo-2_epi.json").read_text())
+    assert nibabel.load(tmp_path / "sub-01_epi.nii.gz").header.get_zooms()[3] == 4.0
+
+
+def test_missing_fields_are_reported(tmp_path, caplog):
+    sink, _ = save(tmp_path, series()[0], scan_header(field_strength=None))
+    assert "MagneticFieldStrength: required by BIDS, not known" in sink.problems
+    messages = [record.getMessage() for record in caplog.records]
+    assert "sub-01_aslcontext.tsv: MagneticFieldStrength: required by BIDS, not known" in messages
+
+
+def test_the_folder_says_who_made_it_and_keeps_what_others_said(tmp_path):
+    save(tmp_path / "new", [cbf()])
+    description = json.loads((tmp_path / "new" / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "perfline"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "dataset_description.json").write_text('{"Name": "mine"}')
+    _, files = save(tmp_path / "other", [cbf()])
+    assert (tmp_path / "other" / "dataset_description.json").read_text() == '{"Name": "mine"}'
+    assert "dataset_description.json" not in [path.name for path in files]
+
+
+def test_an_empty_scan_leaves_nothing(tmp_path):
+    _, files = save(tmp_path, [])
+    assert files == ()
+    assert not list(tmp_path.iterdir())
+    assert BidsSink(tmp_path, "sub-01").close(None) == ()
+
+
+def test_results_of_two_scans_never_mix(tmp_path):
+    save(tmp_path, [*series()[0], cbf()])
+    with pytest.raises(OutputError, match=r"sub-01_asl\.nii\.gz and 8 more: already there"):
+        save(tmp_path, series()[0])
+    save(tmp_path, series()[0], overwrite=True)
+    assert not (tmp_path / "sub-01_cbf.nii.gz").exists()
+    save(tmp_path, [volume(1, None, None, contrast=1)], overwrite=True)
+    with pytest.raises(OutputError, match="echo-2_epi"):
+        save(tmp_path, series()[0])
+
+
+def test_a_contradictory_geometry_costs_the_coordinates_not_the_data(tmp_path, caplog):
+    bad = replace(geometry(), positions=np.zeros((SHAPE[0], 3)))
+    items = [replace(one, geometry=bad) for one in series()[0]]
+    save(tmp_path, items)
+    assert int(nibabel.load(tmp_path / "sub-01_asl.nii.gz").header["sform_code"]) == 0
+    assert "written without patient coordinates: positions" in caplog.text
+
+
+def test_a_series_that_cannot_be_written_stays_as_raw_volumes(tmp_path):
+    volumes, magnitudes = series()
+    sink = BidsSink(tmp_path, "sub-01")
+    sink.open(scan_header())
+    for item in [*volumes, cbf()]:
+        sink.write(item)
+    (tmp_path / "sub-01_asl.nii.gz").mkdir()  # nothing can take this name now
+    with pytest.raises(OutputError, match=r"kept in .*\.partial-sub-01_asl\.f32: float32, 5 x 3 x 5 x 4"):
+        sink.close(None)
+    kept = np.fromfile(tmp_path / ".partial-sub-01_asl.f32", "<f4").reshape(5, *SHAPE)
+    np.testing.assert_allclose(kept, magnitudes, rtol=1e-6)  # complex64 magnitude
+    assert (tmp_path / "sub-01_cbf.nii.gz").exists()
+    (tmp_path / "sub-01_asl.nii.gz").rmdir()
+    (tmp_path / "sub-01_cbf.nii.gz").unlink()
+    with pytest.raises(OutputError, match=r"sub-01_cbf\.json and \d+ more: already there"):
+        save(tmp_path, volumes)
+    for path in tmp_path.glob("sub-01_*"):
+        path.unlink()
+    with pytest.raises(OutputError, match=r"\.partial-sub-01_asl\.f32: already there"):
+        save(tmp_path, volumes)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "sub 01"])
+def test_names_stay_inside_the_folder(tmp_path, name):
+    with pytest.raises(ConfigurationError, match="expected letters, digits"):
+        BidsSink(tmp_path, name)
+
+
+def test_an_unwritable_folder_is_named_before_the_scan(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="output folder"):
+        BidsSink(tmp_path / "file" / "out", "sub-01").open(scan_header())

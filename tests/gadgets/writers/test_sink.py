@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+from scan_headers import scan_header
+
+from perfline.gadgets.errors import OutputError
+from perfline.gadgets.stage_data import Parameter
+from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.sink import SinkGroup, claim_files, finished_file, partial_path, prepare_folder
+
+SUMMARY = ScanSummary(
+    status="success",
+    reason="",
+    n_readouts=0,
+    n_volumes=0,
+    n_pairs=0,
+    n_pairs_rejected=0,
+    stages=(),
+    drops=(),
+    latency={},
+    ghost_levels=(),
+    figures={},
+    notices=(),
+    parameters={"BloodT1": Parameter("BloodT1", 1.65, "s", "default")},
+    settings={},
+    seconds=1.0,
+    n_bytes=0,
+    software="perfline",
+)
+
+
+class Recorder:
+    """A sink that writes one file, unless told to fail."""
+
+    def __init__(self, path, *, fails_at=()):
+        self.name = path.stem
+        self.path, self.fails_at = path, fails_at
+        self.items, self.summary = [], None
+
+    def _maybe_fail(self, step):
+        if step in self.fails_at:
+            raise OutputError(f"{step} failed")
+
+    def open(self, header):
+        self._maybe_fail("open")
+
+    def write(self, item):
+        self.items.append(item)
+        self._maybe_fail("write")
+
+    def close(self, summary):
+        self._maybe_fail("close")
+        self.summary = summary
+        return [self.path]
+
+
+def test_a_file_appears_under_its_final_name_only_when_complete(tmp_path):
+    path = tmp_path / "result.txt"
+    with finished_file(path) as partial:
+        partial.write_text("half")
+        assert not path.exists()
+        assert partial.parent == tmp_path  # a rename is one step only within a file system
+    assert path.read_text() == "half"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_leaves_the_old_file_and_no_partial_one(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError, match="division"), finished_file(path) as partial:
+        partial.write_text(str(1 // len(path.read_text()[3:])))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_system_error_is_named(tmp_path):
+    path = tmp_path / "missing" / "result.txt"
+    message = r"missing/result\.txt: can't be written: No such file"
+    with pytest.raises(OutputError, match=message), finished_file(path) as partial:
+        partial.write_text("half")
+
+
+def test_partial_names_keep_the_ending(tmp_path):
+    assert partial_path(tmp_path / "a_cbf.nii.gz").name.endswith("a_cbf.nii.gz")
+
+
+def test_folders_are_made_with_their_parents(tmp_path):
+    prepare_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"output folder .*file/b: can't be written"):
+        prepare_folder(tmp_path / "file" / "b")
+
+
+def test_files_of_an_earlier_scan_are_not_overwritten_unasked(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    for path in paths[1:]:
+        path.touch()
+    with pytest.raises(OutputError, match="b and 1 more: already there"):
+        claim_files(paths, overwrite=False)
+    assert paths[1].exists()
+    claim_files(paths, overwrite=True)
+    assert not any(path.exists() for path in paths)
+    claim_files(paths, overwrite=False)
+
+
+def test_a_group_hands_every_item_to_every_sink_and_lists_all_files(tmp_path):
+    sinks = [Recorder(tmp_path / "one.txt"), Recorder(tmp_path / "two.txt")]
+    group = SinkGroup(sinks)
+    group.open(scan_header())
+    item = np.zeros(3)
+    group.write(item)
+    assert group.close(SUMMARY) == (tmp_path / "one.txt", tmp_path / "two.txt")
+    assert all(sink.items[0] is item for sink in sinks)
+    assert sinks[1].summary.files == ("one.txt",)
+    assert group.failures == []
+
+
+def test_a_failing_sink_costs_the_others_nothing_and_is_reported_once(tmp_path, caplog):
+    bad, good = Recorder(tmp_path / "bad.txt", fails_at=("write", "close")), Recorder(tmp_path / "good.txt")
+    group = SinkGroup([bad, good])
+    group.open(scan_header())
+    for item in range(3):
+        group.write(item)
+    assert good.items == [0, 1, 2]
+    assert group.failures == ["bad: write failed"]
+    assert group.close(None) == (tmp_path / "good.txt",)
+    assert group.failures == ["bad: write failed", "bad: close failed"]
+    assert [record.getMessage() for record in caplog.records] == group.failures
+
+
+def test_a_sink_that_cannot_open_stops_the_scan(tmp_path):
+    group = SinkGroup([Recorder(tmp_path / "one.txt", fails_at=("open",))])
+    with pytest.raises(OutputError, match="open failed"):
+        group.open(scan_header())

@@ -1,0 +1,91 @@
+from perfline.gadgets.writers.summary_text import format_summary
+
+SUMMARY = {
+    "status": "abort",
+    "reason": "client gone in mid-message",
+    "n_readouts": 1000,
+    "n_volumes": 21,
+    "n_pairs": 10,
+    "n_pairs_rejected": 1,
+    "stages": [
+        {"name": "accumulate", "n_in": 1000, "n_out": 21, "n_dropped": 2, "seconds": 0.75},
+        {"name": "quantify", "n_in": 21, "n_out": 31, "n_dropped": 0, "seconds": 0.25},
+    ],
+    "drop_reasons": {"pair: label without control": 1, "readout: NaN": 7},
+    "latency": {"cbf": {"n": 10, "median": 0.0123, "percentile_95": 0.02, "worst": 0.035}, "m0": None},
+    "ghost_levels": [0.02, 0.03, 0.022, None, float("nan")],
+    "figures": {"mean_cbf": 51.23456, "spatial_variation": None},
+    "notices": [{"level": "info", "text": "no noise scan"}, {"level": "warning", "text": "short TR"}],
+    "parameters": {
+        "PostLabelingDelay": {"value": [1.8] * 8, "unit": "s", "origin": "sidecar"},
+        "BloodT1": {"value": 1.65, "unit": "s", "origin": "default: Alsop 2015, blood at 3 T"},
+        "M0Type": {"value": "Included", "unit": "", "origin": "header"},
+        "SliceTiming": {"value": [0.0, 0.04], "unit": "s", "origin": "header"},
+    },
+    "seconds": 4.0,
+    "n_bytes": 8_000_000,
+    "software": "perfline 0.1.0",
+    "files": ["sub-01_cbf.nii.gz"],
+}
+
+EXPECTED = """\
+Scan: abort (client gone in mid-message)
+  readouts           1000
+  volumes            21
+  pairs              10 used, 1 rejected
+  ghost level        2.20 % median, 3.00 % worst
+  time               4.00 s (250 readouts/s, 2.0 MB/s)
+  software           perfline 0.1.0
+
+Figures
+  mean cbf           51.235
+  spatial variation  None
+
+Latency, last readout to image sent [ms]
+       median   95 %  worst   n
+  cbf   12.30  20.00  35.00  10
+
+Stages
+                in  out  dropped  time [s]   share
+  accumulate  1000   21        2     0.750  75.0 %
+  quantify      21   31        0     0.250  25.0 %
+
+Dropped
+  7 x  readout: NaN
+  1 x  pair: label without control
+
+Notices
+  warning  short TR
+  info     no noise scan
+
+Parameters
+  name               value                                       origin
+  BloodT1            1.65 s                                      default: Alsop 2015, blood at 3 T
+  M0Type             Included                                    header
+  PostLabelingDelay  [1.8, 1.8, 1.8, 1.8, ... 1.8] (8 values) s  sidecar
+  SliceTiming        [0, 0.04] s                                 header
+
+Files
+  sub-01_cbf.nii.gz"""
+
+
+def test_everything_is_laid_out():
+    assert format_summary(SUMMARY).split("\n") == EXPECTED.split("\n")
+
+
+def test_sections_without_content_are_left_out():
+    text = format_summary({"status": "success", "n_readouts": 0, "n_volumes": 0, "seconds": 0.0, "ghost_levels": []})
+    assert text.split("\n") == [
+        "Scan: success",
+        "  readouts           0",
+        "  volumes            0",
+        "  time               0.00 s",
+    ]
+
+
+def test_a_flood_of_reasons_is_cut_short():
+    text = format_summary({"drop_reasons": {f"readout: {number}": 100 - number for number in range(20)}})
+    assert "  100 x  readout: 0" in text
+    assert "readout: 12" not in text
+    # 88 + 87 + ... + 81
+    assert "  676 x  other reasons" in text
