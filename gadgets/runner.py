@@ -108,16 +108,21 @@ class Runner:
         book = self._books[depth]
         book.n_in += 1
         start = self.clock()
-        results = tuple(self.stages[depth].process(item))
+        try:
+            results = tuple(self.stages[depth].process(item))
+        except ReadoutError:
+            book.n_dropped += 1
+            raise
         book.seconds += self.clock() - start
         if results:
-            self._hand_on(results, depth)
+            self._hand_on(results, depth, item)
 
-    def _hand_on(self, results: tuple[object, ...], depth: int) -> None:
+    def _hand_on(self, results: tuple[object, ...], depth: int, item: object = None) -> None:
         book = self._books[depth]
         for result in results:
             book.n_out += 1
-            if isinstance(result, Dropped):
+            # what an earlier stage has dropped passes through, and counts there
+            if isinstance(result, Dropped) and result is not item:
                 book.n_dropped += 1
             self._push(result, depth + 1)
 

@@ -310,7 +310,7 @@ class _Scan:
             drops=tuple(runner.drops),
             latency={name: s for name, times in runner.latencies.items() if (s := latency_statistics(times))},
             ghost_levels=tuple(self._ghost_levels),
-            figures={**figures, "n_waveforms": self._n_waveforms},
+            figures={**figures, **({"n_waveforms": self._n_waveforms} if self._n_waveforms else {})},
             notices=tuple((level, text) for text, level in self._notices.items()),
             parameters=dict(self._header.parameters) if self._header is not None else {},
             settings={**vars(self._settings), "asl": dict(self._settings.asl)},

@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from perfline.gadgets.errors import ConfigurationError
 
-__all__ = ["exit_code", "key_values", "scan_options", "select_chain", "sidecar_options"]
+if TYPE_CHECKING:
+    from perfline.gadgets.summary import ScanSummary
+
+__all__ = ["EXIT_CODES", "exit_code", "key_values", "scan_options", "select_chain", "sidecar_options"]
 
 EXIT_CODES = {"success": 0, "fail": 1, "abort": 3}
 
 
-def exit_code(status: str) -> int:
-    """Exit code of a command for the status of its scan."""
-    return EXIT_CODES[status]
+def exit_code(summary: "ScanSummary") -> int:
+    """Exit code of a command for the summary of its scan; files that could not be written count as a failure."""
+    has_errors = any(level == "error" for level, _ in summary.notices)
+    return EXIT_CODES["fail" if summary.status == "success" and has_errors else summary.status]
 
 
 def sidecar_options(command: Callable[..., Any]) -> Callable[..., Any]:

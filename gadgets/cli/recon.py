@@ -39,4 +39,4 @@ def command(
         with_montage=montage,
         as_json=as_json,
     )
-    sys.exit(exit_code(summary.status))
+    sys.exit(exit_code(summary))

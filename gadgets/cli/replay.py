@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from perfline.gadgets.cli.options import exit_code, scan_options, select_chain, sidecar_options
+from perfline.gadgets.cli.options import EXIT_CODES, exit_code, scan_options, select_chain, sidecar_options
 
 __all__ = ["command"]
 
@@ -59,7 +59,7 @@ def command(
         with_montage=montage,
         as_json=as_json,
     )
-    sys.exit(exit_code(summary.status))
+    sys.exit(exit_code(summary))
 
 
 def _to_server(file: Path, address: str, chain: str, paced: float | None, out: Path | None, overwrite: bool) -> int:
@@ -77,6 +77,6 @@ def _to_server(file: Path, address: str, chain: str, paced: float | None, out: P
         click.echo(str(path))
     if result.failure:
         click.echo(f"perfline: {result.failure}", err=True)
-        return exit_code("abort")
+        return EXIT_CODES["abort"]
     has_failed = bool(result.errors) or any(text.startswith("ERR") for text in result.texts)
-    return exit_code("fail" if has_failed else "success")
+    return EXIT_CODES["fail" if has_failed else "success"]

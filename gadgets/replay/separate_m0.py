@@ -63,7 +63,8 @@ def read_separate_m0(path: Path, options: ScanOptions | None = None) -> NDArray[
     if path.name.endswith((".nii", ".nii.gz")):
         return _from_nifti(path)
     keep = _KeepVolumes()
-    overrides = (options or ScanOptions()).overrides
+    # what concerns pairs has no meaning for an M0 scan, and would ask its header for labelling
+    overrides = {k: v for k, v in (options or ScanOptions()).overrides.items() if k != "ghost_sharing"}
     summary = run_scan(
         FileSession(path), lambda config: load_chain("epi"), options=ScanOptions(overrides), sinks=[keep]
     )

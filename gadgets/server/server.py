@@ -17,6 +17,7 @@ from perfline.gadgets.mrd.socket_session import SocketSession
 from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.sink import Sink
+from perfline.recon.errors import PerflineError
 from perfline.recon.warm_up import warm_up
 
 __all__ = ["Server", "chain_selector"]
@@ -52,6 +53,13 @@ def chain_selector(default: Chain | None) -> Callable[[ConfigName | ConfigText |
         return default
 
     return select
+
+
+def _refuse_with(error: PerflineError) -> Callable[[ConfigName | ConfigText | None], Chain]:
+    def refuse(config: ConfigName | ConfigText | None) -> Chain:
+        raise error
+
+    return refuse
 
 
 @dataclass
@@ -140,9 +148,14 @@ class Server:
         self.n_scans += 1
         _LOG.info("scan %d from %s", self.n_scans, peer)
         session = SocketSession(connection, timeout=self.timeout)
-        summary = run_scan(
-            session, chain_selector(self.default_chain), options=self.options, sinks=self.make_sinks(self.n_scans)
-        )
+        select = chain_selector(self.default_chain)
+        sinks: Sequence[Sink] = ()
+        try:
+            sinks = self.make_sinks(self.n_scans)
+        except PerflineError as error:
+            # this scan is refused; the server goes on
+            select = _refuse_with(error)
+        summary = run_scan(session, select, options=self.options, sinks=sinks)
         _LOG.info("scan %d: %s %s", self.n_scans, summary.status, summary.reason)
         if self.on_summary is not None:
             self.on_summary(summary)

@@ -7,6 +7,15 @@ from typing import Any, Final
 
 __all__ = ["format_summary"]
 
+_FIGURE_NAMES: Final = {
+    "mean_cbf": "CBF, mean of the head",
+    "mean_cbf_voxel_standard_error": "standard error of CBF, mean over voxels",
+    "spatial_variation": "CBF, spatial coefficient of variation",
+    "negative_share": "share of negative voxels",
+    "median_tsnr": "temporal SNR of a pair, median",
+    "n_waveforms": "waveforms",
+}
+
 _MAX_REASONS: Final = 12
 """Reasons for drops that are listed; all of them are in the JSON."""
 
@@ -72,8 +81,8 @@ def _rates(summary: Mapping[str, Any]) -> str:
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:
-    rows = [(name.replace("_", " "), _number(value)) for name, value in figures.items()]
-    return _section("Figures", _table(rows))
+    rows = [(_FIGURE_NAMES.get(name, name.replace("_", " ")), _number(value)) for name, value in figures.items()]
+    return _section("Figures (blood flow in mL/100g/min where M0 is known)", _table(rows))
 
 
 def _latencies(latency: Mapping[str, Any]) -> list[str]:

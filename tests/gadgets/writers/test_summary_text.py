@@ -37,9 +37,9 @@ Scan: abort (client gone in mid-message)
   time               4.00 s (250 readouts/s, 2.0 MB/s)
   software           perfline 0.1.0
 
-Figures
-  mean cbf           51.235
-  spatial variation  None
+Figures (blood flow in mL/100g/min where M0 is known)
+  CBF, mean of the head                  51.235
+  CBF, spatial coefficient of variation  None
 
 Latency, last readout to image sent [ms]
        median   95 %  worst   n
