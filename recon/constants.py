@@ -11,6 +11,7 @@ from typing import Final
 __all__ = [
     "BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE",
     "BLOOD_T1",
+    "FIELD_STRENGTH_TOLERANCE",
     "LABELING_EFFICIENCY",
     "M0_REPETITION_TIME_LIMIT",
     "NOISE_EQUIVALENT_BANDWIDTH_RATIO",
@@ -23,14 +24,18 @@ PARTITION_COEFFICIENT: Final = 0.9
 """Blood-tissue water partition coefficient lambda [ml/g], brain (Alsop 2015)."""
 
 BLOOD_T1: Final = MappingProxyType({1.5: 1.35, 3.0: 1.65, 7.0: 2.09})
-"""T1 of arterial blood [s] by field strength [T]: 1.5 and 3 T Alsop 2015; 7 T Zhang et al. 2013, MRM 70:1082."""
+"""T1 of arterial blood [s] by field strength [T]: 1.5 and 3 T Alsop 2015; 7 T Zhang et al. 2013, Magn Reson Med
+70:1082."""
+
+FIELD_STRENGTH_TOLERANCE: Final = 0.05
+"""Relative departure of a magnet from its nominal field strength: 2.8936 T is sold as 3 T."""
 
 LABELING_EFFICIENCY: Final = MappingProxyType({"PCASL": 0.85, "CASL": 0.68, "PASL": 0.98})
 """Inversion efficiency alpha of the labelling alone: PCASL, PASL Alsop 2015; CASL Wang et al. 2005, Radiology
 235:218."""
 
 BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE: Final = 0.95
-"""Factor on alpha for each background-suppression pulse (Garcia et al. 2005, MRM 54:366)."""
+"""Factor on alpha for each background-suppression pulse (Garcia et al. 2005, Magn Reson Med)."""
 
 TISSUE_T1: Final = 1.6
 """Single T1 of brain tissue [s] at 3 T for the correction of an M0 image with a short repetition time."""

@@ -12,7 +12,8 @@ from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources, 
 from perfline.gadgets.mrd.parameter_values import boolean, choice, count, number, positive, seconds, seconds_list, text
 from perfline.gadgets.stage_data import AslParameters, Limits
 from perfline.gadgets.stages.aslcontext import find_index_rule, unroll_cycle, volume_types
-from perfline.recon.constants import BLOOD_T1, LABELING_EFFICIENCY, PARTITION_COEFFICIENT, TISSUE_T1
+from perfline.recon.asl.blood_t1 import blood_t1_at, nominal_field_strength
+from perfline.recon.constants import LABELING_EFFICIENCY, PARTITION_COEFFICIENT, TISSUE_T1
 from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = ["ASL_NAMES", "DECISIVE_NAMES", "resolve_asl"]
@@ -50,9 +51,6 @@ ASL_NAMES = (
 )
 """Names that belong to labelling and quantification. `BloodT1`, `M0RepetitionTime`, `PartitionCoefficient` and
 `TissueT1` are ours, the others BIDS."""
-
-# magnets are a little off their nominal field: 2.89 T is a "3 T"
-_NOMINAL_FIELD_TOLERANCE = 0.05
 
 
 def resolve_asl(
@@ -281,10 +279,10 @@ def _efficiency(sources: ParameterSources, labeling_type: LabelingType) -> float
 
 def _blood_t1(sources: ParameterSources, field_strength: float | None) -> float:
     default = None
-    for nominal, blood_t1 in BLOOD_T1.items():
-        if field_strength and abs(field_strength - nominal) <= _NOMINAL_FIELD_TOLERANCE * nominal:
-            source = "Zhang 2013" if nominal == 7 else "Alsop 2015"
-            default = Candidate(blood_t1, f"default: {source}, blood at {nominal:g} T")
+    nominal = None if field_strength is None else nominal_field_strength(field_strength)
+    if nominal is not None:
+        source = "Zhang 2013" if nominal == 7 else "Alsop 2015"
+        default = Candidate(blood_t1_at(nominal), f"default: {source}, blood at {nominal:g} T")
     field = "unknown" if field_strength is None else f"{field_strength:g} T"
     return sources.require(
         "BloodT1", _t1, why=f"no default for a field strength that is {field}", unit="s", default=default

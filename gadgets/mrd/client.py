@@ -97,15 +97,16 @@ def run_client(
             target=_receive, args=(connection, result, on_message), name="mrd-client-receiver", daemon=True
         )
         receiver.start()
-        try:
-            _send_scan(connection, [config, HeaderXml(header)], messages, result, 1 if is_paced else _BATCH)
-        except StreamError as error:
-            # without CLOSE, the end of the stream tells the server that nothing more will come
-            result.failure = str(error)
-            _shut(connection, socket.SHUT_WR)
-        except BaseException:
-            _shut(connection, socket.SHUT_RDWR)
-            raise
+        with contextlib.ExitStack() as on_error:
+            # whatever else the source raises ends the answers too: the receiver must not wait for them
+            on_error.callback(_shut, connection, socket.SHUT_RDWR)
+            try:
+                _send_scan(connection, [config, HeaderXml(header)], messages, result, 1 if is_paced else _BATCH)
+            except StreamError as error:
+                # without CLOSE, the end of the stream tells the server that nothing more will come
+                result.failure = str(error)
+                _shut(connection, socket.SHUT_WR)
+            on_error.pop_all()
         receiver.join()
     return result
 

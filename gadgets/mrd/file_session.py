@@ -79,12 +79,13 @@ class FileSession:
         return self._counter.deliver(message)
 
     def send(self, images: Sequence[Image]) -> None:
-        """Append images to the output file."""
+        """Append images to the output file, which is complete on disk when this returns."""
         if self._out is None or not images:
             return
         if self._writer is None:
             self._writer = ImageFileWriter(self._out, self._file.header_xml())
         self._writer.append(images)
+        self._writer.flush()
 
     def send_text(self, level: str, text: str) -> None:
         """Write to the log."""

@@ -9,12 +9,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from perfline.gadgets.errors import StreamError
-from perfline.gadgets.mrd.messages import Close, ConfigText, ErrorText, HeaderXml, Image
-from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
+from perfline.gadgets.mrd.incoming import IncomingStream
+from perfline.gadgets.mrd.messages import ConfigText, ErrorText, HeaderXml, Image
+from perfline.gadgets.mrd.session import Incoming
 from perfline.gadgets.mrd.socket_session import send_all
-from perfline.gadgets.mrd.wire import MessageReader, encode, encode_parts
-from perfline.recon.errors import PerflineError
+from perfline.gadgets.mrd.wire import encode, encode_parts
 
 __all__ = ["GadgetronSession"]
 
@@ -37,15 +36,17 @@ class GadgetronSession:
 
     def __init__(self, connection: Any) -> None:
         self._socket = connection.socket.socket
-        self._reader = MessageReader(self._socket.recv_into)
-        self._counter = ReadoutCounter()
+        self._incoming = IncomingStream(self._socket.recv_into)
         self._first: list[Incoming] = [
             ConfigText(bytes(connection.raw_bytes.config or b"")),
             HeaderXml(bytes(connection.raw_bytes.header or b"")),
         ]
-        self._has_ended = False
         self._has_failed = False
-        self.was_closed = False
+
+    @property
+    def was_closed(self) -> bool:
+        """Whether the server announced the end, rather than just going away."""
+        return self._incoming.was_closed
 
     def read(self) -> Incoming | None:
         """Next item: the configuration, the header, then what the server sends; None at the end.
@@ -57,20 +58,7 @@ class GadgetronSession:
         StreamError, TruncatedStreamError
             The stream is broken.
         """
-        if self._first:
-            return self._first.pop(0)
-        if self._has_ended:
-            return None
-        try:
-            message = self._reader.read()
-        except StreamError:
-            self._has_ended = True
-            raise
-        if message is None or isinstance(message, Close):
-            self._has_ended = True
-            self.was_closed = message is not None
-            return None
-        return self._counter.deliver(message)
+        return self._first.pop(0) if self._first else self._incoming.read()
 
     def send(self, images: Sequence[Image]) -> None:
         """Send images in one go.
@@ -102,12 +90,7 @@ class GadgetronSession:
     def drain(self) -> None:
         """Read the rest of the input and throw it away."""
         self._first.clear()
-        while not self._has_ended:
-            try:
-                self.read()
-            except PerflineError:
-                # a bad readout is thrown away like the others; a broken stream has set _has_ended
-                continue
+        self._incoming.drain()
 
     def close(self) -> None:
         """Do nothing: the package says goodbye once the target has returned."""

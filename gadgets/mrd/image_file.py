@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -14,9 +14,16 @@ from perfline.gadgets.mrd.messages import Image
 
 __all__ = ["ImageFileWriter"]
 
+_BLOCK: Final = 64
+"""Images for which room is made at once: resizing for every image takes longer than writing it."""
+
 
 class ImageFileWriter:
-    """Appends images to a file, which is complete on disk after each call.
+    """Appends images to a file.
+
+    Writing stands between one readout and the next, so pixels go to the file at once but as raw chunks, in a third of a
+    millisecond for a stack of slices; headers and attributes, about 1 kB an image, wait for `flush` or `close`. Until
+    then the file is not complete.
 
     Parameters
     ----------
@@ -26,13 +33,20 @@ class ImageFileWriter:
         The MRD header, written where the file has none.
     group : str
         The images go to ``group/image_SERIES``; if their size or type differs from what is there, to a further group
-        ``group/image_SERIES_2`` and so on.
+        ``group/image_SERIES_2`` and so on: the format wants one array for each group.
+    is_new : bool
+        True: an existing file is emptied first.
     """
 
-    def __init__(self, path: Path | str, header_xml: bytes | None = None, *, group: str = "dataset") -> None:
+    def __init__(
+        self, path: Path | str, header_xml: bytes | None = None, *, group: str = "dataset", is_new: bool = False
+    ) -> None:
         self.path = Path(path)
-        self._file = h5py.File(self.path, "a")
+        self.n_images = 0
+        """Images appended so far."""
+        self._file = h5py.File(self.path, "w" if is_new else "a")
         self._root = self._file.require_group(group)
+        self._groups: dict[tuple[Any, ...], _ImageGroup] = {}
         if header_xml is not None and "xml" not in self._root:
             self._root.create_dataset("xml", data=[header_xml], dtype=h5py.special_dtype(vlen=bytes))
 
@@ -52,56 +66,101 @@ class ImageFileWriter:
         InputError
             An image has data that MRD doesn't know.
         """
-        start = 0
-        for end in range(1, len(images) + 1):
-            if end == len(images) or _kind(images[end]) != _kind(images[start]):
-                self._append_alike(images[start:end])
-                start = end
+        for image in images:
+            head = image.header_bytes()
+            self._group_of(image).append(image, head)
+            self.n_images += 1
+
+    def flush(self) -> None:
+        """Complete the file on disk."""
+        for group in self._groups.values():
+            group.flush()
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        self._file.close()
+        """Complete the file and close it; a second call does nothing."""
+        if not self._file:
+            return
+        try:
+            self.flush()
+        finally:
+            self._file.close()
 
-    def _append_alike(self, images: Sequence[Image]) -> None:
-        headers = np.frombuffer(b"".join(image.header_bytes() for image in images), IMAGE_HEADER)
-        pixels = np.stack([_storable(image.data) for image in images])
-        group = self._group_for(images[0].header.image_series_index, pixels)
-        n_there = group["header"].shape[0]
-        for name in ("header", "attributes", "data"):
-            group[name].resize(n_there + len(images), axis=0)
-        group["header"][n_there:] = headers
-        group["attributes"][n_there:] = [image.attributes.decode("ascii", "replace") for image in images]
-        group["data"][n_there:] = pixels
+    def _group_of(self, image: Image) -> "_ImageGroup":
+        series, stored = image.header.image_series_index, _stored_type(image.data.dtype)
+        key = (series, image.data.shape, stored)
+        if key not in self._groups:
+            self._groups[key] = _ImageGroup(self._find_or_make(series, image.data.shape, stored))
+        return self._groups[key]
 
-    def _group_for(self, series: int, pixels: NDArray[np.generic]) -> Any:
+    def _find_or_make(self, series: int, shape: tuple[int, ...], stored: np.dtype[Any]) -> Any:
         number = 1
         while True:
             name = f"image_{series}" if number == 1 else f"image_{series}_{number}"
             if name not in self._root:
-                return _new_group(self._root, name, pixels)
+                return _new_group(self._root, name, shape, stored)
             there = self._root[name]["data"]
-            if there.shape[1:] == pixels.shape[1:] and there.dtype == pixels.dtype:
+            if there.shape[1:] == shape and there.dtype == stored:
                 return self._root[name]
             number += 1
 
 
-def _kind(image: Image) -> tuple[Any, ...]:
-    return image.header.image_series_index, image.data.shape, image.data.dtype
+class _ImageGroup:
+    """The images of one group of the file: of one series, one shape and one type."""
+
+    def __init__(self, group: Any) -> None:
+        self._header, self._attributes, self._data = (group[name] for name in ("header", "attributes", "data"))
+        self._n_complete = len(self._header)
+        self._heads: list[bytes] = []
+        self._texts: list[bytes] = []
+        self._is_raw = _takes_raw_images(self._data)
+
+    def append(self, image: Image, head: bytes) -> None:
+        """Write the pixels of one image behind the others, and keep the rest."""
+        at = self._n_complete + len(self._heads)
+        if at >= len(self._data):
+            self._data.resize(at + _BLOCK, axis=0)
+        pixels = np.ascontiguousarray(image.data, image.data.dtype.newbyteorder("<"))
+        if self._is_raw:
+            self._data.id.write_direct_chunk((at, 0, 0, 0, 0), pixels.view(np.uint8))
+        else:
+            self._data[at] = pixels.view(self._data.dtype)
+        self._heads.append(head)
+        # a string of the file ends at its first zero
+        self._texts.append(image.attributes.split(b"\0", 1)[0])
+
+    def flush(self) -> None:
+        """Write headers and attributes, and give back the room that was not used."""
+        end = self._n_complete + len(self._heads)
+        if self._heads:
+            self._write_rows(self._header, np.frombuffer(b"".join(self._heads), IMAGE_HEADER), end)
+            self._write_rows(self._attributes, np.array(self._texts, object), end)
+        self._data.resize(end, axis=0)
+        self._n_complete = end
+        self._heads.clear()
+        self._texts.clear()
+
+    def _write_rows(self, dataset: Any, rows: NDArray[Any], end: int) -> None:
+        dataset.resize(end, axis=0)
+        dataset[self._n_complete :] = rows
 
 
-def _storable(data: NDArray[np.generic]) -> NDArray[np.generic]:
+def _stored_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """MRD files hold complex numbers as pairs named real and imag."""
-    if not np.iscomplexobj(data):
-        return data
-    part = np.float32 if data.dtype.itemsize == 8 else np.float64
-    return np.ascontiguousarray(data).view([("real", part), ("imag", part)])
+    if dtype.kind != "c":
+        return dtype.newbyteorder("<")
+    part = np.dtype(f"<f{dtype.itemsize // 2}")
+    return np.dtype([("real", part), ("imag", part)])
 
 
-def _new_group(root: Any, name: str, pixels: NDArray[np.generic]) -> Any:
+def _takes_raw_images(data: Any) -> bool:
+    """Whether one image is one chunk, as in files made here: then its bytes in memory are those in the file."""
+    return data.chunks == (1, *data.shape[1:]) and data.id.get_create_plist().get_nfilters() == 0
+
+
+def _new_group(root: Any, name: str, shape: tuple[int, ...], stored: np.dtype[Any]) -> Any:
     group = root.create_group(name)
-    shape = pixels.shape[1:]
-    group.create_dataset("header", (0,), maxshape=(None,), chunks=(256,), dtype=IMAGE_HEADER)
-    group.create_dataset("attributes", (0,), maxshape=(None,), chunks=(256,), dtype=h5py.special_dtype(vlen=str))
-    group.create_dataset("data", (0, *shape), maxshape=(None, *shape), chunks=(1, *shape), dtype=pixels.dtype)
+    group.create_dataset("header", (0,), maxshape=(None,), chunks=(_BLOCK,), dtype=IMAGE_HEADER)
+    group.create_dataset("attributes", (0,), maxshape=(None,), chunks=(_BLOCK,), dtype=h5py.string_dtype())
+    group.create_dataset("data", (0, *shape), maxshape=(None, *shape), chunks=(1, *shape), dtype=stored)
     return group

@@ -60,12 +60,13 @@ class MrdFile:
             self._root = self._file[self.group]
             self._data = self._dataset_of_rows("data", ACQUISITION_HEADER)
             self._waveforms = self._dataset_of_rows("waveforms", WAVEFORM_HEADER)
+        except (ConfigurationError, StreamError):
+            # first: a StreamError is an OSError too
+            self.close()
+            raise
         except (KeyError, OSError) as error:
             self.close()
             raise self._too_short("its table of contents", error) from error
-        except (ConfigurationError, StreamError):
-            self.close()
-            raise
 
     def __enter__(self) -> "MrdFile":
         return self

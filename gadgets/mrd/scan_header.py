@@ -15,6 +15,7 @@ from perfline.gadgets.mrd.mrd_header import MrdHeader
 from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources
 from perfline.gadgets.mrd.parameter_values import positive, seconds
 from perfline.gadgets.stage_data import Limits, ScanHeader
+from perfline.recon.constants import FIELD_STRENGTH_TOLERANCE
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import ImageAxis, TrapezoidReadout
 
@@ -25,8 +26,6 @@ _STANDARD_NAMES = ("EchoTime", "FlipAngle", "MagneticFieldStrength", "Repetition
 KNOWN_NAMES = (*ASL_NAMES, *_STANDARD_NAMES)
 """Parameters that a protocol may hold."""
 
-# a "3 T" magnet has 2.89 T
-_FIELD_TOLERANCE = 0.05
 # headers round times to the millisecond
 _TIME_TOLERANCE = 1e-3
 
@@ -255,7 +254,10 @@ def _field_strength(mrd: MrdHeader, sources: ParameterSources, warnings: list[st
         warnings.append(f"acquisitionSystemInformation.systemFieldStrength_T is {stated:g}: taken as unknown")
         stated = None
     standard = None if stated is None else Candidate(stated, "header systemFieldStrength_T")
-    return sources.find("MagneticFieldStrength", positive, unit="T", standard=standard, tolerance=_FIELD_TOLERANCE)
+    # one source may give the nominal field strength, another the true one
+    return sources.find(
+        "MagneticFieldStrength", positive, unit="T", standard=standard, tolerance=FIELD_STRENGTH_TOLERANCE
+    )
 
 
 def _first_time(mrd: MrdHeader, sources: ParameterSources, name: str, path: str) -> float | None:

@@ -5,10 +5,10 @@ import socket
 from collections.abc import Sequence
 
 from perfline.gadgets.errors import StreamError
+from perfline.gadgets.mrd.incoming import IncomingStream
 from perfline.gadgets.mrd.messages import Close, Image, Message, Text
-from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
-from perfline.gadgets.mrd.wire import MessageReader, WireLimits, encode, encode_parts
-from perfline.recon.errors import PerflineError
+from perfline.gadgets.mrd.session import Incoming
+from perfline.gadgets.mrd.wire import WireLimits, encode, encode_parts
 
 __all__ = ["SocketSession", "send_all"]
 
@@ -39,16 +39,18 @@ class SocketSession:
         self._socket.settimeout(timeout)
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reader = MessageReader(connection.recv_into, limits)
-        self._counter = ReadoutCounter()
-        self._has_ended = False
+        self._incoming = IncomingStream(connection.recv_into, limits)
         self._is_closed = False
-        self.was_closed = False
 
     @property
     def n_bytes(self) -> int:
         """Bytes received so far."""
-        return self._reader.n_bytes
+        return self._incoming.n_bytes
+
+    @property
+    def was_closed(self) -> bool:
+        """Whether the peer announced the end, rather than just going away."""
+        return self._incoming.was_closed
 
     def read(self) -> Incoming | None:
         """Next item, None at the end.
@@ -60,18 +62,7 @@ class SocketSession:
         StreamError, TruncatedStreamError
             The stream is broken.
         """
-        if self._has_ended:
-            return None
-        try:
-            message = self._reader.read()
-        except StreamError:
-            self._has_ended = True
-            raise
-        if message is None or isinstance(message, Close):
-            self._has_ended = True
-            self.was_closed = message is not None
-            return None
-        return self._counter.deliver(message)
+        return self._incoming.read()
 
     def send(self, images: Sequence[Image]) -> None:
         """Send images in one go.
@@ -106,12 +97,7 @@ class SocketSession:
 
     def drain(self) -> None:
         """Read the rest of the input and throw it away."""
-        while not self._has_ended:
-            try:
-                self.read()
-            except PerflineError:
-                # a bad readout is thrown away like the others; a broken stream has set _has_ended
-                continue
+        self._incoming.drain()
 
     def close(self) -> None:
         """Send CLOSE if the peer still listens, and close the socket.
@@ -124,7 +110,7 @@ class SocketSession:
         self._is_closed = True
         with contextlib.suppress(OSError):
             self._socket.sendall(encode(Close()))
-            if not self._has_ended:
+            if not self._incoming.has_ended:
                 self._socket.shutdown(socket.SHUT_WR)
                 self._socket.settimeout(_LINGER)
                 while self._socket.recv(1 << 16):

@@ -9,7 +9,8 @@ import json
 import numpy as np
 from ismrmrd import xsd
 
-from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder, planned_volumes
+from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.volume_plan import planned_volumes
 from perfline.recon.parameters import VolumeType
 
 __all__ = ["scan_header_xml"]

@@ -7,13 +7,8 @@ import numpy as np
 from ismrmrd.hdf5 import acquisition_header_dtype
 from numpy.typing import NDArray
 
-from perfline.gadgets.simulate.recipes import (
-    PlannedVolume,
-    SimulationRecipe,
-    VolumeOrder,
-    planned_volumes,
-    slice_directions,
-)
+from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder, slice_directions
+from perfline.gadgets.simulate.volume_plan import PlannedVolume, planned_volumes
 from perfline.recon.parameters import VolumeType
 from perfline.recon.phantom.asl_series import slice_signals
 from perfline.recon.phantom.brain import Phantom, TissueClass, brain_phantom

@@ -11,14 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.recon.asl.cbf import total_labeling_efficiency
 from perfline.recon.checks import check_non_negative, check_positive
-from perfline.recon.constants import BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE
 from perfline.recon.errors import InputError
-from perfline.recon.parameters import ImageAxis, LabelingType, TrapezoidReadout, VolumeType
+from perfline.recon.parameters import ImageAxis, LabelingType, TrapezoidReadout
 from perfline.recon.phantom.asl_series import AslSeries, KineticModel, LabelingScheme
 from perfline.recon.phantom.readouts import EpiReadout
 
-__all__ = ["RECIPES", "PlannedVolume", "SimulationRecipe", "VolumeOrder", "planned_volumes", "slice_directions"]
+__all__ = ["RECIPES", "SimulationRecipe", "VolumeOrder", "slice_directions"]
 
 
 class VolumeOrder(StrEnum):
@@ -254,12 +254,11 @@ class SimulationRecipe:
     @property
     def series(self) -> AslSeries:
         """The contrasts; the efficiency includes what the background-suppression pulses take."""
-        pulses = BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE**self.background_suppression_pulses
         scheme = LabelingScheme(
             labeling_duration=self.labeling_duration,
             post_labeling_delay=self.post_labeling_delay,
             labeling_type=self.labeling_type,
-            labeling_efficiency=self.labeling_efficiency * pulses,
+            labeling_efficiency=total_labeling_efficiency(self.labeling_efficiency, self.background_suppression_pulses),
             blood_t1=self.blood_t1,
             model=self.model,
         )
@@ -272,52 +271,11 @@ class SimulationRecipe:
         )
 
 
-@dataclass(frozen=True)
-class PlannedVolume:
-    """One volume in the order of acquisition; `start` [s] is that of its repetition (the first shot's)."""
-
-    volume_type: VolumeType
-    repetition: int
-    set: int
-    start: float
-
-
 def _oversampled(n_recon: int, field_of_view: float, oversampling: float) -> ImageAxis:
     """Axis with an encoded matrix of whole pixels, as large as those of the image."""
     check_positive("oversampling", oversampling)
     n_encoded = round(n_recon * oversampling)
     return ImageAxis(n_encoded, field_of_view * n_encoded / n_recon, n_recon, field_of_view)
-
-
-def planned_volumes(recipe: SimulationRecipe) -> tuple[PlannedVolume, ...]:
-    """List the volumes of a scan in the order of acquisition.
-
-    Parameters
-    ----------
-    recipe : SimulationRecipe
-
-    Returns
-    -------
-    tuple of PlannedVolume
-        M0 volumes lead. Where ``idx.set`` tells control (0) from label (1), ``repetition`` is the pair, or the number
-        of the M0 volume (flag USER1 keeps these apart); else it is the number of the volume and ``set`` stays 0.
-
-    Examples
-    --------
-    >>> [str(volume.volume_type) for volume in planned_volumes(SimulationRecipe(n_pairs=1, label_first=True))]
-    ['m0scan', 'label', 'control']
-    """
-    pair = [VolumeType.LABEL, VolumeType.CONTROL] if recipe.label_first else [VolumeType.CONTROL, VolumeType.LABEL]
-    types = [VolumeType.M0SCAN] * recipe.n_m0 + pair * recipe.n_pairs
-    counts_volumes = recipe.volume_order in (VolumeOrder.ASLCONTEXT, VolumeOrder.CYCLE)
-    volumes, start = [], 0.0
-    for number, kind in enumerate(types):
-        is_m0 = kind is VolumeType.M0SCAN
-        repetition = number if is_m0 or counts_volumes else (number - recipe.n_m0) // 2
-        label_state = int(kind is VolumeType.LABEL and not counts_volumes)
-        volumes.append(PlannedVolume(kind, repetition, label_state, start))
-        start += recipe.n_shots * (recipe.m0_repetition_time if is_m0 else recipe.repetition_time)
-    return tuple(volumes)
 
 
 def slice_directions(recipe: SimulationRecipe) -> NDArray[np.float64]:

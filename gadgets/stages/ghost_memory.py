@@ -15,13 +15,8 @@ from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import KSpaceSlice, Notice, ScanHeader, VolumeKey
 from perfline.gadgets.stages.volume_order import VolumeOrder
-from perfline.recon.epi.ghost import (
-    GhostPhase,
-    apply_ghost_phase,
-    estimate_from_lines,
-    estimate_from_navigators,
-    filter_ghost_phase,
-)
+from perfline.recon.epi.ghost import apply_ghost_phase, estimate_from_lines, estimate_from_navigators
+from perfline.recon.epi.ghost_phase import GhostPhase, filter_ghost_phase
 
 __all__ = ["GhostMemory"]
 

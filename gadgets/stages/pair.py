@@ -1,7 +1,6 @@
 """Labelled volumes to control-label pairs: pairwise, or against the mean of the two neighbours in time (surround).
 
-Surround subtraction (Liu and Wong 2005, NeuroImage 24:207) cancels a linear drift: with the order C L C L ..., label
-k is
+Surround subtraction (Liu and Wong 2005, NeuroImage 24) cancels a linear drift: with the order C L C L ..., label k is
 subtracted from the mean of controls k and k + 1. The volume type that comes second in a pair is the one that stands
 alone.
 """

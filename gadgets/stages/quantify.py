@@ -15,7 +15,13 @@ from perfline.gadgets.stage_data import (
     ScanHeader,
     Volume,
 )
-from perfline.recon.asl.cbf import cbf_factor, quantify_cbf, standard_error_cbf, total_labeling_efficiency
+from perfline.recon.asl.cbf import (
+    cbf_factor,
+    quantify_cbf,
+    slice_delays,
+    standard_error_cbf,
+    total_labeling_efficiency,
+)
 from perfline.recon.asl.m0 import brain_mask
 from perfline.recon.parameters import VolumeType
 
@@ -91,10 +97,9 @@ class Quantify:
 
     def _factor(self, post_labeling_delay: float, labeling_duration: float) -> NDArray[np.float64]:
         asl = self._asl
-        timing = np.asarray(asl.slice_timing or (0.0,) * self._n_slices, np.float64)
         return cbf_factor(
             asl.labeling_type,
-            post_labeling_delay=post_labeling_delay + timing,
+            post_labeling_delay=slice_delays(post_labeling_delay, asl.slice_timing or (0.0,) * self._n_slices),
             labeling_duration=labeling_duration,
             bolus_cut_off_delay_time=asl.bolus_cut_off_delay_time,
             labeling_efficiency=total_labeling_efficiency(asl.labeling_efficiency, asl.background_suppression_pulses),

@@ -1,6 +1,6 @@
 """Cerebral blood flow from one post-labelling delay, by the formulas of the consensus paper."""
 
-from typing import Final, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,62 +8,18 @@ from numpy.typing import ArrayLike, NDArray
 from perfline.recon.checks import check_finite, check_non_negative, check_positive, check_shape
 from perfline.recon.constants import (
     BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE,
-    BLOOD_T1,
     SECONDS_PER_MINUTE_TIMES_100_G,
 )
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import LabelingType
 
 __all__ = [
-    "blood_t1_at",
     "cbf_factor",
     "quantify_cbf",
     "slice_delays",
     "standard_error_cbf",
     "total_labeling_efficiency",
 ]
-
-_FIELD_WINDOW: Final = 0.05
-"""Relative departure from a nominal field strength up to which its T1 of blood holds: 2.8936 T is sold as 3
-T."""
-
-
-def blood_t1_at(field_strength: float) -> float:
-    """T1 of human arterial blood at a field strength.
-
-    Parameters
-    ----------
-    field_strength : float
-        [T]; within 5 % of 1.5, 3 or 7 T (1.425-1.575, 2.85-3.15, 6.65-7.35).
-
-    Returns
-    -------
-    float
-        [s]
-
-    Raises
-    ------
-    InputError
-        Another field strength: nothing is interpolated.
-
-    References
-    ----------
-    Those of `perfline.recon.constants.BLOOD_T1`.
-
-    Examples
-    --------
-    >>> blood_t1_at(2.89362)
-    1.65
-    """
-    check_positive("MagneticFieldStrength", field_strength, "T")
-    for nominal, blood_t1 in BLOOD_T1.items():
-        if abs(field_strength - nominal) <= _FIELD_WINDOW * nominal:
-            return blood_t1
-    known = ", ".join(f"{nominal:g}" for nominal in BLOOD_T1)
-    raise InputError(
-        f"MagneticFieldStrength: expected within {_FIELD_WINDOW:.0%} of {known} T, got {field_strength:g} T;"
-        " at other fields BloodT1 must be given"
-    )
 
 
 def total_labeling_efficiency(
@@ -94,7 +50,7 @@ def total_labeling_efficiency(
 
     References
     ----------
-    Garcia DM, Duhamel G, Alsop DC 2005, Magn Reson Med 54:366-372.
+    Garcia et al. 2005, Magn Reson Med.
 
     Examples
     --------

@@ -115,7 +115,7 @@ def surround_mean(
 
     References
     ----------
-    Liu TT, Wong EC 2005, Neuroimage 24:207-215 (surround subtraction).
+    Liu TT, Wong EC 2005, NeuroImage 24 (surround subtraction).
 
     Examples
     --------

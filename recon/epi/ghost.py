@@ -13,23 +13,16 @@ and correct all volumes with ``measured.plus(offset)``. This takes the offset as
 follow what changes (drift, heating), and both halves of a pair are treated alike.
 """
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perfline.recon.checks import check_finite, check_positive, check_shape
 from perfline.recon.epi import kernels
+from perfline.recon.epi.ghost_phase import GhostPhase
 from perfline.recon.errors import InputError
 from perfline.recon.fourier import centred_positions, kspace_to_image
 
-__all__ = [
-    "GhostPhase",
-    "apply_ghost_phase",
-    "estimate_from_lines",
-    "estimate_from_navigators",
-    "filter_ghost_phase",
-]
+__all__ = ["apply_ghost_phase", "estimate_from_lines", "estimate_from_navigators"]
 
 _SEARCH_STEP = 0.2
 """Step of the first search [rad], for the slope at the edge of the field of view: well inside the minimum's basin."""
@@ -48,45 +41,6 @@ _TINY = 1e-290
 
 _NEWTON_STEPS = 5
 """Of the navigators' fit, which starts within a few hundredths of a radian."""
-
-
-@dataclass(frozen=True)
-class GhostPhase:
-    """Phase of reversed lines relative to forward ones.
-
-    Parameters
-    ----------
-    constant : float
-        At pixel ``n_x // 2`` [rad].
-    slope : float
-        [rad per pixel of n_x]
-    weight : float
-        Signal power that the estimate rests on (0: no signal, and the phases are zero); comparable between estimates of
-        the same kind only.
-    """
-
-    constant: float = 0.0
-    slope: float = 0.0
-    weight: float = 0.0
-
-    def at(self, n_x: int) -> NDArray[np.float64]:
-        """Phase at each of `n_x` pixels [rad]."""
-        return self.constant + self.slope * centred_positions(n_x)
-
-    def plus(self, other: "GhostPhase") -> "GhostPhase":
-        """Add the phases of `other`; the weight stays."""
-        return replace(self, constant=_wrap(self.constant + other.constant), slope=self.slope + other.slope)
-
-    def minus(self, other: "GhostPhase") -> "GhostPhase":
-        """Subtract the phases of `other`; the weight stays.
-
-        Examples
-        --------
-        >>> offset = GhostPhase(0.3, 0.02).minus(GhostPhase(0.25, 0.02))
-        >>> GhostPhase(0.1, 0.0).plus(offset)
-        GhostPhase(constant=0.15, slope=0.0, weight=0.0)
-        """
-        return self.plus(GhostPhase(-other.constant, -other.slope))
 
 
 def estimate_from_navigators(navigators: NDArray[np.complex64], is_reversed: ArrayLike) -> GhostPhase:
@@ -118,7 +72,7 @@ def estimate_from_navigators(navigators: NDArray[np.complex64], is_reversed: Arr
 
     References
     ----------
-    Ahn and Cho 1987, IEEE Trans Med Imaging 6:32-36 (autocorrelation). Heid 1997, Proc ISMRM 5:2014 (three navigators).
+    Ahn and Cho 1987, IEEE Trans Med Imaging 6:32-36 (autocorrelation). Heid 1997, Proc ISMRM (three navigators).
 
     Examples
     --------
@@ -147,7 +101,7 @@ def estimate_from_navigators(navigators: NDArray[np.complex64], is_reversed: Arr
         error = (product * np.exp(-1j * (constant + slope * x))).imag
         constant += float(np.sum(error)) / weight
         slope += float(np.sum(error * x)) / spread
-    return GhostPhase(_wrap(constant - slope * centre), slope, weight)
+    return GhostPhase.wrapped(constant - slope * centre, slope, weight)
 
 
 def estimate_from_lines(
@@ -202,8 +156,8 @@ def estimate_from_lines(
 
     References
     ----------
-    Clare 2003, Proc ISMRM 11:1041 (entropy of the image). McKay et al. 2019, Magn Reson Med 81:2624 (comparison of
-    entropy, ghost/object and singular-value measures).
+    Clare 2003, Proc ISMRM, p. 1041 (entropy of the image). McKay et al. 2019, Magn Reson Med 81:2624-2631 (comparison
+    of entropy, ghost/object and singular-value measures).
     """
     flags = _check_lines("lines", lines, is_reversed)
     n_x = lines.shape[2]
@@ -225,7 +179,7 @@ def estimate_from_lines(
     kernels.refine_phase(power, product, floor, _MAX_ITERATIONS, phase)
     constant = np.clip(phase[0], centre.constant - constant_range, centre.constant + constant_range)
     slope = np.clip(phase[1], centre.slope - slope_range, centre.slope + slope_range)
-    return GhostPhase(_wrap(float(constant)), float(slope), float(np.sum(np.abs(product))))
+    return GhostPhase.wrapped(float(constant), float(slope), float(np.sum(np.abs(product))))
 
 
 def apply_ghost_phase(
@@ -278,56 +232,6 @@ def apply_ghost_phase(
     phasor = np.exp(0.5j * phase.at(lines.shape[2])).astype(np.complex64)
     kernels.apply_phasor(source, flags, phasor, out)
     return out
-
-
-def filter_ghost_phase(previous: GhostPhase | None, new: GhostPhase, weight: float) -> GhostPhase:
-    """Smooth the ghost phase over time, exponentially.
-
-    Parameters
-    ----------
-    previous : GhostPhase or None
-        What this function returned last time; None at the start.
-    new : GhostPhase
-    weight : float
-        Share of `new`, above 0 up to 1 (1: no smoothing).
-
-    Returns
-    -------
-    GhostPhase
-        With the constant within pi of `previous`, not wrapped, so that the phase of the image doesn't jump.
-
-    Raises
-    ------
-    InputError
-        `weight` is outside (0, 1].
-
-    Notes
-    -----
-    The estimates' own weights count too: with ``a = weight w_new`` and ``b = (1 - weight) w_previous`` the slope is
-    ``(a slope_new + b slope_previous) / (a + b)``, the constant the angle of ``a exp(i c_new) + b exp(i c_previous)``,
-    the weight ``a + b``. An estimate without signal changes nothing.
-
-    Examples
-    --------
-    >>> filter_ghost_phase(GhostPhase(0.0, 0.0, 1.0), GhostPhase(0.0, 0.04, 1.0), 0.25)
-    GhostPhase(constant=0.0, slope=0.01, weight=1.0)
-    """
-    if not 0 < weight <= 1:
-        raise InputError(f"weight: expected above 0 up to 1, got {weight}")
-    if previous is None or previous.weight == 0:
-        return new
-    of_new, of_previous = weight * new.weight, (1 - weight) * previous.weight
-    total = of_new + of_previous
-    if new.weight == 0 or total == 0:
-        return previous
-    step = np.angle(of_new * np.exp(1j * (new.constant - previous.constant)) + of_previous)
-    slope = (of_new * new.slope + of_previous * previous.slope) / total
-    return GhostPhase(previous.constant + float(step), slope, total)
-
-
-def _wrap(angle: float) -> float:
-    """Angle in (-pi, pi]; one that is there already is returned as it is."""
-    return angle if -np.pi < angle <= np.pi else float(np.angle(np.exp(1j * angle)))
 
 
 def _check_array(name: str, lines: NDArray[np.complex64]) -> None:

@@ -58,8 +58,9 @@ def test_the_images_between_nodes_do_not_matter_in_process():
 @pytest.mark.parametrize(
     ("xml", "message"),
     [
-        (b"not xml", "not XML"),
-        (b"<!DOCTYPE x><configuration/>", "document type"),
+        (b"not xml", "chain given: not XML"),
+        (b"<!DOCTYPE x><configuration/>", "chain given: a document type"),
+        (chain_xml(node()).decode().encode("utf-16"), "chain given: expected XML in UTF-8"),
         (b"<gadgetronStreamConfiguration/>", "expected <configuration>, got <gadgetronStreamConfiguration>"),
         (chain_xml(node(), version="1"), "expected <version>2</version>, got 1"),
         (b"<configuration><stream/></configuration>", "expected <version>2</version>, got none"),

@@ -131,6 +131,11 @@ def test_any_other_error_of_the_source_is_raised(server):
     address, _ = server(lambda session, read: session.drain())
     with pytest.raises(KeyError, match="bug"):
         run_client(address, ConfigName("c"), b"", broken(), timeout=20)
+    # nothing is left that waits for answers
+    for thread in threading.enumerate():
+        if thread.name == "mrd-client-receiver":
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 def test_a_paced_scan_is_sent_as_it_is_made(server):

@@ -2,10 +2,12 @@ import ismrmrd
 import numpy as np
 import pytest
 from mrd_items import cbf, delta_m, m0, volume
+from mrd_streams import ismrmrd_image
 from scan_headers import scan_header
 
 from perfline.gadgets.mrd.image_file import ImageFileWriter
 from perfline.gadgets.mrd.images import ImageMaker
+from perfline.gadgets.mrd.messages import Image
 from perfline.gadgets.mrd.mrd_file import MrdFile
 from perfline.gadgets.mrd.wire import encode
 from perfline.recon.errors import InputError
@@ -70,18 +72,67 @@ def test_an_existing_file_keeps_what_it_has(tmp_path):
         assert len(list(file.images())) == 5
 
 
-def test_the_file_is_complete_before_it_is_closed(tmp_path):
+def test_the_file_is_complete_after_each_flush(tmp_path):
     writer = ImageFileWriter(tmp_path / "a.h5")
-    writer.append(IMAGES)
+    writer.append(IMAGES[:4])
+    writer.flush()
+    writer.append(IMAGES[4:])
+    writer.flush()
     copy = tmp_path / "copy.h5"
     copy.write_bytes((tmp_path / "a.h5").read_bytes())
     writer.close()
     writer.close()
     with MrdFile(copy) as file:
-        assert len(list(file.images())) == len(IMAGES)
+        assert sorted(map(encode, file.images())) == sorted(map(encode, IMAGES))
+
+
+def test_a_new_file_forgets_what_was_there(tmp_path):
+    with ImageFileWriter(tmp_path / "a.h5", b"<first/>") as writer:
+        writer.append(IMAGES)
+    with ImageFileWriter(tmp_path / "a.h5", is_new=True) as writer:
+        writer.append(IMAGES[:1])
+        assert writer.n_images == 1
+    with ismrmrd.Dataset(tmp_path / "a.h5", mode="r") as dataset:
+        assert list(dataset.list()) == ["image_1"]
+        assert dataset.number_of_images("image_1") == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_a_file_of_another_program_is_continued(tmp_path, dtype):
+    # large enough that h5py, left alone, divides an image into several chunks
+    theirs = [ismrmrd_image(dtype, (1, 1, 64, 60), seed) for seed in (1, 2, 3)]
+    images = [Image(IMAGES[0].header, IMAGES[0].attributes, one.data.copy()) for one in theirs]
+    with ismrmrd.Dataset(tmp_path / "a.h5") as dataset:
+        dataset.append_image("image_1", theirs[0])
+    with ImageFileWriter(tmp_path / "a.h5") as writer:
+        writer.append(images[1:2])
+        writer.flush()
+        writer.append(images[2:])
+    with ismrmrd.Dataset(tmp_path / "a.h5", mode="r") as dataset:
+        assert dataset.number_of_images("image_1") == 3
+        for at, one in enumerate(theirs):
+            np.testing.assert_array_equal(dataset.read_image("image_1", at).data, one.data)
+        assert dataset.read_image("image_1", 2).meta == images[2].meta
+
+
+def test_big_endian_images_share_the_group_of_the_others(tmp_path):
+    image = IMAGES[0]
+    turned = Image(image.header, image.attributes, image.data.astype(">f4"))
+    with ImageFileWriter(tmp_path / "a.h5") as writer:
+        writer.append([image, turned, image])
+    with MrdFile(tmp_path / "a.h5") as file:
+        assert [encode(one) for one in file.images()] == [encode(image)] * 3
+
+
+def test_attributes_with_zeros_inside_end_there(tmp_path):
+    image = Image(IMAGES[0].header, IMAGES[0].attributes + b"\0rubbish", IMAGES[0].data)
+    with ImageFileWriter(tmp_path / "a.h5") as writer:
+        writer.append([image, IMAGES[0]])
+    with MrdFile(tmp_path / "a.h5") as file:
+        assert [one.attributes for one in file.images()] == [IMAGES[0].attributes] * 2
 
 
 def test_data_that_mrd_does_not_know(tmp_path):
-    image = type(IMAGES[0])(IMAGES[0].header, b"", np.zeros((1, 1, 2, 2), np.int64))
+    image = Image(IMAGES[0].header, b"", np.zeros((1, 1, 2, 2), np.int64))
     with ImageFileWriter(tmp_path / "a.h5") as writer, pytest.raises(InputError, match="got int64"):
         writer.append([image])

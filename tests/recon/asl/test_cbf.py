@@ -5,7 +5,6 @@ import pytest
 from reference.cbf import delta_m_over_m0_continuous, delta_m_over_m0_pulsed
 
 from perfline.recon.asl.cbf import (
-    blood_t1_at,
     cbf_factor,
     quantify_cbf,
     slice_delays,
@@ -128,26 +127,6 @@ def test_slice_delays_are_checked() -> None:
         slice_delays(1.8, [0.0, -0.1])
     with pytest.raises(InputError, match=r"\(PostLabelingDelay\): expected zero or more"):
         slice_delays(-1.8, [0.0, 0.1])
-
-
-@pytest.mark.parametrize(
-    ("field_strength", "blood_t1"),
-    [(1.5, 1.35), (1.494, 1.35), (3.0, 1.65), (2.89362, 1.65), (2.85, 1.65), (3.15, 1.65), (7.0, 2.09), (6.98, 2.09)],
-)
-def test_blood_t1_of_real_fields(field_strength: float, blood_t1: float) -> None:
-    assert blood_t1_at(field_strength) == blood_t1
-
-
-@pytest.mark.parametrize("field_strength", [0.55, 2.8, 3.2, 4.7, 9.4, 30000.0])
-def test_unknown_field_is_not_guessed(field_strength: float) -> None:
-    with pytest.raises(InputError, match=r"MagneticFieldStrength: .* got .* BloodT1 must be given"):
-        blood_t1_at(field_strength)
-
-
-@pytest.mark.parametrize("field_strength", [0.0, -3.0, np.nan])
-def test_field_must_be_a_field(field_strength: float) -> None:
-    with pytest.raises(InputError, match="MagneticFieldStrength: expected a positive number"):
-        blood_t1_at(field_strength)
 
 
 def test_total_efficiency() -> None:

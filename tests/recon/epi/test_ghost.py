@@ -6,14 +6,9 @@ from analytic_objects import head_lines
 from reference import ghost as reference
 from reference import ghost_level as reference_level
 
-from perfline.recon.epi.ghost import (
-    GhostPhase,
-    apply_ghost_phase,
-    estimate_from_lines,
-    estimate_from_navigators,
-    filter_ghost_phase,
-)
+from perfline.recon.epi.ghost import apply_ghost_phase, estimate_from_lines, estimate_from_navigators
 from perfline.recon.epi.ghost_level import ghost_level
+from perfline.recon.epi.ghost_phase import GhostPhase
 from perfline.recon.epi.phase_encoding import make_phase_operator
 from perfline.recon.epi.ramp import make_readout_operator, readout_positions
 from perfline.recon.errors import InputError
@@ -244,35 +239,6 @@ def test_correction_leaves_the_ghost_free_image(scan):
     assert ghost_level(clean) < 0.06
 
 
-# over time
-
-
-def test_filter_starts_with_the_first_and_follows():
-    first = GhostPhase(0.1, 0.01, 2.0)
-    assert filter_ghost_phase(None, first, 0.3) == first
-    second = filter_ghost_phase(first, GhostPhase(0.2, 0.03, 2.0), 0.3)
-    np.testing.assert_allclose([second.slope, second.weight], [0.016, 2.0], rtol=1e-12)
-    expected = np.angle(0.7 * np.exp(0.1j) + 0.3 * np.exp(0.2j))
-    np.testing.assert_allclose(second.constant, expected, rtol=1e-12)
-    assert filter_ghost_phase(first, GhostPhase(0.2, 0.03, 2.0), 1.0).slope == 0.03
-
-
-def test_filter_weighs_by_signal():
-    strong, weak = GhostPhase(0.0, 0.0, 9.0), GhostPhase(0.0, 0.1, 1.0)
-    np.testing.assert_allclose(filter_ghost_phase(strong, weak, 0.5).slope, 0.01, rtol=1e-12)
-    assert filter_ghost_phase(strong, GhostPhase(1.0, 1.0, 0.0), 0.5) == strong
-    assert filter_ghost_phase(GhostPhase(1.0, 1.0, 0.0), weak, 0.5) == weak
-
-
-def test_filter_does_not_jump_where_the_constant_wraps():
-    phase = GhostPhase(3.1, 0.0, 1.0)
-    for constant in (-3.1, -3.0, -2.9):
-        step = filter_ghost_phase(phase, GhostPhase(constant, 0.0, 1.0), 0.5)
-        assert 0 < step.constant - phase.constant < 0.2
-        phase = step
-    assert phase.constant > np.pi
-
-
 # arguments
 
 
@@ -306,9 +272,6 @@ def test_bad_options_are_named():
         apply_ghost_phase(lines, flags, GhostPhase(), out=lines.astype(np.complex128))
     with pytest.raises(InputError, match=r"lines: expected .*got \(4, 6\)"):
         apply_ghost_phase(lines[:, 0], flags, GhostPhase())
-    for weight in (0.0, 1.5, np.nan):
-        with pytest.raises(InputError, match="weight: expected above 0 up to 1"):
-            filter_ghost_phase(None, GhostPhase(), weight)
 
 
 # a scanner's data
