@@ -16,10 +16,11 @@ COMMANDS = {
     "serve": "Run the MRD server that scanners and clients connect to.",
     "check": "Say what a file or a chain holds and what is missing.",
     "simulate": "Write raw MRD files with known truth.",
+    "bench": "Measure speed and accuracy.",
     "warm-up": "Compile all kernels into the cache.",
 }
 
-EXIT_CODES = """Exit codes: 0 success; 1 the scan failed (no valid result); 2 wrong usage or unusable input;
+EXIT_CODES = """Exit codes: 0 success; 1 the scan failed, or files could not be written; 2 wrong usage or input;
 3 the data ended too early (what came is kept); 4 a benchmark aim was missed (bench --strict)."""
 
 

@@ -1,0 +1,71 @@
+"""``perfline bench``: measure speed and accuracy."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["BENCHMARKS", "command"]
+
+BENCHMARKS = {
+    "accuracy": "blood flow of simulated scans against the truth, ghost of a real scan, regridding",
+    "stream": "the whole chain behind a socket: readouts/s, latency, share of each stage",
+}
+
+_MISSED = 4
+"""Exit code."""
+
+
+def _names_and_subjects() -> str:
+    return "\n\n\b\nNAME is one of\n" + "\n".join(f"  {name:10s} {subject}" for name, subject in BENCHMARKS.items())
+
+
+@click.command(
+    "bench",
+    help="Run the benchmark NAME and print its figures; where a figure has an aim, say whether it is met."
+    + _names_and_subjects(),
+)
+@click.argument("name", type=click.Choice(list(BENCHMARKS)))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each figure, one a line.")
+@click.option("--strict", is_flag=True, help="Exit code 4 if an aim is missed.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Repetitions of timed parts.")
+@click.option("--small", "is_small", is_flag=True, help="At toy size: tries the benchmark, measures nothing.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("../shared/data"),
+    show_default=True,
+    help="Folder of real scanner data; cases that need it are skipped where it is absent.",
+)
+def command(name: str, as_json: bool, strict: bool, rounds: int, is_small: bool, data: Path) -> None:
+    """Run a benchmark."""
+    from perfline.gadgets.bench.figures import Figure, figures_as_table
+
+    figures = []
+    for result in _benchmark(name)(rounds=rounds, is_small=is_small, data=data, report=_report):
+        if not isinstance(result, Figure):
+            _report(f"skipped {result.case}: {result.reason}")
+            continue
+        figures.append(result)
+        if as_json:
+            click.echo(result.as_json())
+    if not as_json:
+        click.echo(figures_as_table(figures))
+    if strict and any(figure.met is False for figure in figures):
+        raise click.exceptions.Exit(_MISSED)
+
+
+def _benchmark(name: str) -> Callable[..., Iterator[Any]]:
+    if name == "accuracy":
+        from perfline.gadgets.bench import accuracy
+
+        return accuracy.measure
+    from perfline.gadgets.bench import stream
+
+    return stream.measure
+
+
+def _report(text: str) -> None:
+    # beside the figures, so that these can go into a file
+    click.echo(f"bench: {text}", err=True)
