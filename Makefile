@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/perfline replay sample_raw/pcasl_epi_realistic.h5 --paced 20 --out out
+	$(BIN)/perfline replay sample_raw/pcasl_epi_realistic.h5 --paced 20 --out out --overwrite
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q

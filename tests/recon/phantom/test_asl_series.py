@@ -50,7 +50,7 @@ def test_consensus_formula_inverts_the_consensus_model(scheme):
 
 
 def test_hand_worked_value():
-    # issue value: dM/M0 = 0.01, lambda 0.9, alpha 0.85, T1b 1.65 s, PLD = tau = 1.8 s
+    # hand-worked value: dM/M0 = 0.01, lambda 0.9, alpha 0.85, T1b 1.65 s, PLD = tau = 1.8 s
     assert 0.01 * cbf_factor(LabelingScheme(), 1.8) == pytest.approx(86.2999, abs=5e-5)
     by_hand = 0.01 * 6000 * 0.9 * np.exp(1.8 / 1.65) / (2 * 0.85 * 1.65 * (1 - np.exp(-1.8 / 1.65)))
     assert 0.01 * cbf_factor(LabelingScheme(), 1.8) == pytest.approx(by_hand, rel=1e-12)
