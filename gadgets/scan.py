@@ -13,8 +13,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from perfline.gadgets.chain import Chain, build_stages
@@ -27,7 +25,16 @@ from perfline.gadgets.mrd.session import Incoming, Session
 from perfline.gadgets.runner import Runner
 from perfline.gadgets.scan_figures import perfusion_figures
 from perfline.gadgets.settings import Settings
-from perfline.gadgets.stage_data import CbfVolume, Dropped, Notice, PerfusionAverage, Readout, ScanHeader, Volume
+from perfline.gadgets.stage_data import (
+    CbfVolume,
+    Dropped,
+    Notice,
+    PerfusionAverage,
+    Readout,
+    ScanHeader,
+    SeparateM0,
+    Volume,
+)
 from perfline.gadgets.summary import ScanSummary, latency_statistics
 from perfline.gadgets.writers.sink import Sink, SinkGroup
 from perfline.recon.errors import PerflineError
@@ -59,14 +66,14 @@ class ScanOptions:
         BIDS-named parameters that stand above the protocol and the header.
     aslcontext : sequence of str, optional
         Volume types in acquisition order.
-    separate_m0 : float32 array (n_slices, n_y, n_x), optional
+    separate_m0 : SeparateM0, optional
         For M0Type Separate.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
     sidecar: Mapping[str, Any] | None = None
     aslcontext: Sequence[str] | None = None
-    separate_m0: NDArray[np.float32] | None = None
+    separate_m0: SeparateM0 | None = None
 
 
 def run_scan(

@@ -29,6 +29,7 @@ __all__ = [
     "Purpose",
     "Readout",
     "ScanHeader",
+    "SeparateM0",
     "SliceGeometry",
     "Volume",
     "VolumeKey",
@@ -288,6 +289,19 @@ class M0Volume:
     n_volumes: int
     correction: float
     source: tuple[VolumeKey, ...]
+
+
+@dataclass(frozen=True)
+class SeparateM0:
+    """M0 of another file, float32 (n_slices, n_y, n_x), not yet corrected for its repetition time.
+
+    ``affine`` is float64 (4, 4) from voxel (x, y, z) to RAS, ``repetition_time`` in s; None where the file doesn't say.
+    """
+
+    image: NDArray[np.float32]
+    affine: NDArray[np.float64] | None
+    repetition_time: float | None
+    name: str
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,26 @@
-"""The M0 image of another file: a NIfTI ``*_m0scan``, or a raw MRD scan that is reconstructed first."""
+"""The M0 image of another file: a NIfTI ``*_m0scan`` with its sidecar, or a raw MRD scan, reconstructed first."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
-from numpy.typing import NDArray
 
 from perfline.gadgets.chain import load_chain
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.file_session import FileSession
+from perfline.gadgets.mrd.parameter_values import seconds
 from perfline.gadgets.scan import ScanOptions, run_scan
-from perfline.gadgets.stage_data import ScanHeader, Volume
+from perfline.gadgets.stage_data import ScanHeader, SeparateM0, Volume
+from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.gadgets.summary import ScanSummary
 from perfline.recon.asl.m0 import mean_m0
 
 __all__ = ["read_separate_m0"]
+
+_REPETITION_TIMES = ("RepetitionTimePreparation", "RepetitionTime")
+"""Keys of an M0 file's sidecar, the first that is there."""
 
 
 class _KeepVolumes:
@@ -24,41 +29,45 @@ class _KeepVolumes:
     name = "keep volumes"
 
     def __init__(self) -> None:
-        self.images: list[NDArray[np.complex64]] = []
+        self.volumes: list[Volume] = []
+        self.repetition_time: float | None = None
 
     def open(self, header: ScanHeader) -> None:
-        """Nothing to prepare."""
+        """Take the repetition time."""
+        self.repetition_time = header.repetition_time
 
     def write(self, item: object) -> None:
-        """Keep a volume's image."""
+        """Keep a volume."""
         if isinstance(item, Volume):
-            self.images.append(item.image)
+            self.volumes.append(item)
 
     def close(self, summary: ScanSummary | None) -> tuple[Path, ...]:
         """Leave no file."""
         return ()
 
 
-def read_separate_m0(path: Path, options: ScanOptions | None = None) -> NDArray[np.float32]:
+def read_separate_m0(path: Path, options: ScanOptions | None = None) -> SeparateM0:
     """Read an M0 image; several volumes are averaged.
 
     Parameters
     ----------
     path : Path
-        ``.nii``, ``.nii.gz``, or an MRD file of an EPI scan.
+        ``.nii`` or ``.nii.gz``, first axis along the readout as perfline writes it; or an MRD file of an EPI scan. The
+        repetition time comes from the JSON beside a NIfTI file, or from the MRD header.
     options : ScanOptions, optional
         For the reconstruction of an MRD file: its overrides should be those of the ASL scan.
 
     Returns
     -------
-    float32 array (n_slices, n_y, n_x)
-        Magnitude, not corrected for its repetition time. A NIfTI file is taken as perfline writes it, first axis along
-        the readout; its grid must be that of the scan.
+    SeparateM0
+        Magnitude, not corrected for its repetition time.
 
     Raises
     ------
     ConfigurationError
         The file can't be read or gives no image.
+    ScanHeaderError
+        Its repetition time isn't in seconds.
     """
     if path.name.endswith((".nii", ".nii.gz")):
         return _from_nifti(path)
@@ -68,12 +77,14 @@ def read_separate_m0(path: Path, options: ScanOptions | None = None) -> NDArray[
     summary = run_scan(
         FileSession(path), lambda config: load_chain("epi"), options=ScanOptions(overrides), sinks=[keep]
     )
-    if summary.status != "success" or not keep.images:
+    if summary.status != "success" or not keep.volumes:
         raise ConfigurationError(f"M0 file {path}: {summary.reason or 'no complete volume'}")
-    return mean_m0(keep.images)
+    image = mean_m0([volume.image for volume in keep.volumes])
+    affine = slice_affine(keep.volumes[0].geometry, image.shape)
+    return SeparateM0(image, affine, keep.repetition_time, f"M0 file {path.name}")
 
 
-def _from_nifti(path: Path) -> NDArray[np.float32]:
+def _from_nifti(path: Path) -> SeparateM0:
     try:
         image: Any = nibabel.load(path)
         data = np.asarray(image.dataobj, np.float32)
@@ -83,4 +94,21 @@ def _from_nifti(path: Path) -> NDArray[np.float32]:
         data = data.mean(axis=3)
     if data.ndim != 3:
         raise ConfigurationError(f"M0 file {path}: expected 3 or 4 axes, got {data.ndim}")
-    return np.ascontiguousarray(data.T)
+    has_place = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
+    affine = np.asarray(image.affine, np.float64) if has_place else None
+    return SeparateM0(np.ascontiguousarray(data.T), affine, _repetition_time(path), f"M0 file {path.name}")
+
+
+def _repetition_time(path: Path) -> float | None:
+    """Repetition time of the JSON beside a NIfTI file [s]."""
+    sidecar = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    if not sidecar.is_file():
+        return None
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ConfigurationError(f"{sidecar}: expected JSON ({error})") from error
+    for key in _REPETITION_TIMES:
+        if key in content:
+            return seconds(key, content[key], str(sidecar))
+    return None

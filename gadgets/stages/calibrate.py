@@ -6,11 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
-from perfline.gadgets.stage_data import M0Volume, Notice, ScanHeader, SliceGeometry, Volume, VolumeKey
+from perfline.gadgets.stage_data import M0Volume, Notice, ScanHeader, SeparateM0, SliceGeometry, Volume, VolumeKey
+from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.recon.asl.m0 import recovery_correction
 from perfline.recon.parameters import VolumeType
 
 __all__ = ["Calibrate"]
+
+_MAX_DISTANCE = 0.5
+"""Of a voxel, between corresponding corners of the scan and of a separate M0 image."""
 
 
 class Calibrate:
@@ -24,8 +28,8 @@ class Calibrate:
     ----------
     header : ScanHeader
         With ``asl`` resolved.
-    separate : float32 array (n_slices, n_y, n_x), optional
-        M0 image of another file, not yet corrected for its repetition time.
+    separate : SeparateM0, optional
+        M0 of another file.
 
     Raises
     ------
@@ -37,7 +41,7 @@ class Calibrate:
 
     name = "calibrate"
 
-    def __init__(self, header: ScanHeader, separate: NDArray[np.float32] | None = None) -> None:
+    def __init__(self, header: ScanHeader, separate: SeparateM0 | None = None) -> None:
         if header.asl is None:
             raise ScanHeaderError("calibrate: the scan declares no arterial spin labelling")
         self._asl = header.asl
@@ -52,10 +56,13 @@ class Calibrate:
         self._correction = 1.0
         if self._m0_type in ("Included", "Separate"):
             time = header.asl.m0_repetition_time
+            if time is None and separate is not None:
+                time = separate.repetition_time
             if time is None:
                 raise MissingParameterError(
-                    f"RepetitionTimePreparation: needed for M0Type {self._m0_type} (correction of M0 below 5 s), found"
-                    " neither in the sidecar, nor in userParameters, nor in sequenceParameters TR"
+                    f"repetition time of M0 (correction below 5 s): needed for M0Type {self._m0_type}; put"
+                    " M0RepetitionTime into the sidecar, the protocol or the userParameters of the MRD header, or"
+                    " RepetitionTimePreparation into the sidecar of the M0 file"
                 )
             self._correction = recovery_correction(time, header.asl.tissue_t1)
         self._sum: NDArray[np.float64] | None = None
@@ -95,16 +102,38 @@ class Calibrate:
     def _from_elsewhere(self, volume: Volume) -> Iterator[object]:
         shape = volume.image.shape
         if self._separate is not None:
-            if self._separate.shape != shape:
-                raise ScanHeaderError(
-                    f"separate M0 image: expected the grid of the scan {shape}, got {self._separate.shape}"
-                )
-            yield self._corrected(self._separate, volume.geometry, 1)
+            yield from self._check_grid(self._separate, volume)
+            yield self._corrected(self._separate.image, volume.geometry, 1)
         elif self._m0_type == "Estimate":
             if self._asl.m0_estimate is None:
                 raise MissingParameterError("M0Estimate: needed because M0Type is Estimate")
             image = np.full(shape, self._asl.m0_estimate, np.float32)
             yield M0Volume(image, volume.geometry, 0, 1.0, ())
+
+    @staticmethod
+    def _check_grid(separate: SeparateM0, volume: Volume) -> Iterator[object]:
+        """Divide only by an M0 that lies where the scan lies: a flipped one of the same size would pass unseen."""
+        shape = volume.image.shape
+        if separate.image.shape != shape:
+            raise ScanHeaderError(
+                f"{separate.name}: expected the grid of the scan {shape} (slices, y, x), got {separate.image.shape}"
+            )
+        affine = slice_affine(volume.geometry, shape)
+        if affine is None or separate.affine is None:
+            which = "scan" if affine is None else "M0 file"
+            yield Notice(
+                "warning", f"{separate.name}: the {which} doesn't say where it lies: taken as the grid of the scan"
+            )
+            return
+        corners = np.array(
+            [[x, y, z, 1] for x in (0, shape[2] - 1) for y in (0, shape[1] - 1) for z in (0, shape[0] - 1)]
+        )
+        distance = np.linalg.norm(corners @ (separate.affine - affine).T, axis=1).max()
+        if distance > _MAX_DISTANCE * min(volume.geometry.voxel_size):
+            raise ScanHeaderError(
+                f"{separate.name}: expected the place of the scan, its corners are up to {distance:.1f} mm away; affine"
+                f" of the scan {np.round(affine[:3], 2).tolist()}, of M0 {np.round(separate.affine[:3], 2).tolist()}"
+            )
 
     def finish(self) -> Iterator[object]:
         """Say so where no m0scan came."""

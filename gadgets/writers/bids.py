@@ -40,6 +40,7 @@ from perfline.gadgets.stage_data import (
     Volume,
     VolumeLabel,
 )
+from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.bids_sidecar import (
     asl_sidecar,
@@ -50,7 +51,7 @@ from perfline.gadgets.writers.bids_sidecar import (
     sidecar_problems,
 )
 from perfline.gadgets.writers.json_file import write_json
-from perfline.gadgets.writers.nifti import nifti_affine, write_nifti
+from perfline.gadgets.writers.nifti import write_nifti
 from perfline.gadgets.writers.sink import claim_files, finished_file, partial_path, prepare_folder
 from perfline.gadgets.writers.volume_spool import VolumeSpool
 from perfline.recon.errors import InputError
@@ -319,7 +320,7 @@ class BidsSink:
 def _placed(geometry: SliceGeometry, shape: tuple[int, ...], name: str) -> SliceGeometry:
     """Give up the place of the slices, with a warning, where it contradicts itself: the image must be saved anyway."""
     try:
-        nifti_affine(geometry, shape)
+        slice_affine(geometry, shape)
     except InputError as error:
         _LOG.warning("%s: written without patient coordinates: %s", name, error)
         unknown = np.zeros((shape[-3], 3))

@@ -9,51 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data import SliceGeometry
+from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.gadgets.writers.sink import finished_file
 from perfline.recon.errors import InputError
-from perfline.recon.geometry import lps_affine
 
-__all__ = ["nifti_affine", "nifti_image", "write_nifti"]
+__all__ = ["nifti_image", "write_nifti"]
 
 _XFORM_UNKNOWN: Final = 0
 _XFORM_SCANNER: Final = 1
 """``NIFTI_XFORM_SCANNER_ANAT``: the coordinates are those of the scanner."""
 
 _DTYPES: Final = (np.float32, np.uint8)
-
-
-def nifti_affine(geometry: SliceGeometry, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
-    """Affine from voxel ``(x, y, z)`` to patient coordinates RAS.
-
-    Parameters
-    ----------
-    geometry : SliceGeometry
-    shape : (..., n_slices, n_y, n_x)
-        Of the image as the project keeps it.
-
-    Returns
-    -------
-    float64 array (4, 4), or None where the raw data did not tell where the slices lie
-
-    Raises
-    ------
-    InputError
-        The geometry contradicts itself, or has another number of slices than the image.
-    """
-    if len(shape) < 3:
-        raise InputError(f"shape: expected (..., n_slices, n_y, n_x), got {shape}")
-    if len(geometry.positions) != shape[-3]:
-        raise InputError(f"geometry: expected the positions of {shape[-3]} slices, got {len(geometry.positions)}")
-    if not geometry.is_known:
-        return None
-    return lps_affine(
-        geometry.positions,
-        geometry.read_dir,
-        geometry.phase_dir,
-        geometry.slice_dir,
-        geometry.voxel_size,
-        (shape[-1], shape[-2]),
-    )
 
 
 def nifti_image(
@@ -70,7 +36,7 @@ def nifti_image(
     ----------
     image : float32 or uint8 array (n_slices, n_y, n_x) or (n_volumes, n_slices, n_y, n_x)
     affine : float64 array (4, 4), optional
-        RAS, as `nifti_affine` gives it. None: the codes of both transforms say "unknown".
+        RAS, as `slice_affine` gives it. None: the codes of both transforms say "unknown".
     voxel_size : (x, y, z)
         [mm]; used where there is no affine.
     repetition_time : float, optional
@@ -136,11 +102,11 @@ def write_nifti(
     Raises
     ------
     InputError
-        As for `nifti_affine` and `nifti_image`.
+        As for `slice_affine` and `nifti_image`.
     OutputError
         The file can't be written.
     """
-    affine = nifti_affine(geometry, image.shape)
+    affine = slice_affine(geometry, image.shape)
     nifti = nifti_image(image, affine, geometry.voxel_size, repetition_time=repetition_time, window=window)
     with finished_file(path) as partial:
         nibabel.save(nifti, partial)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from small_scan import RECIPE
 
-from perfline.gadgets.errors import ConfigurationError, StreamError
+from perfline.gadgets.errors import ConfigurationError, ScanHeaderError, StreamError
 from perfline.gadgets.replay.separate_m0 import read_separate_m0
 from perfline.gadgets.simulate.write_mrd import write_scan
 
@@ -12,15 +12,32 @@ def test_nifti_axes_come_back_as_slice_y_x(tmp_path):
     data = np.arange(2 * 3 * 4, dtype=np.float32).reshape(4, 3, 2)
     nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / "m0.nii.gz")
     m0 = read_separate_m0(tmp_path / "m0.nii.gz")
-    assert m0.shape == (2, 3, 4)
-    assert m0[1, 2, 3] == data[3, 2, 1]
-    assert m0.dtype == np.float32
+    assert m0.image.shape == (2, 3, 4)
+    assert m0.image[1, 2, 3] == data[3, 2, 1]
+    assert m0.image.dtype == np.float32
+    np.testing.assert_array_equal(m0.affine, np.eye(4))
+    assert m0.repetition_time is None
+
+
+def test_the_repetition_time_comes_from_the_sidecar_in_seconds(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 3, 2), np.float32), np.eye(4)), tmp_path / "m0.nii.gz")
+    (tmp_path / "m0.json").write_text('{"RepetitionTime": 2.0, "RepetitionTimePreparation": 6.0}')
+    assert read_separate_m0(tmp_path / "m0.nii.gz").repetition_time == 6.0
+    (tmp_path / "m0.json").write_text('{"RepetitionTimePreparation": 2540}')
+    with pytest.raises(ScanHeaderError, match=r"RepetitionTimePreparation .*expected seconds"):
+        read_separate_m0(tmp_path / "m0.nii.gz")
+
+
+def test_a_file_that_does_not_know_its_place_has_no_affine(tmp_path):
+    image = nibabel.Nifti1Image(np.ones((4, 3, 2), np.float32), None)
+    nibabel.save(image, tmp_path / "m0.nii")
+    assert read_separate_m0(tmp_path / "m0.nii").affine is None
 
 
 def test_several_volumes_are_averaged(tmp_path):
     data = np.stack([np.full((4, 3, 2), 1.0), np.full((4, 3, 2), 3.0)], axis=3).astype(np.float32)
     nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / "m0.nii")
-    assert (read_separate_m0(tmp_path / "m0.nii") == 2.0).all()
+    assert (read_separate_m0(tmp_path / "m0.nii").image == 2.0).all()
 
 
 @pytest.mark.parametrize("n_axes", [2, 5])
@@ -36,8 +53,10 @@ def test_a_raw_scan_is_reconstructed(tmp_path):
     recipe = replace(RECIPE, n_pairs=0, n_m0=2)
     write_scan(tmp_path / "m0.h5", recipe)
     m0 = read_separate_m0(tmp_path / "m0.h5")
-    assert m0.shape == (recipe.n_slices, recipe.matrix_y, recipe.matrix_x)
-    assert m0.max() > 0
+    assert m0.image.shape == (recipe.n_slices, recipe.matrix_y, recipe.matrix_x)
+    assert m0.image.max() > 0
+    assert m0.affine is not None
+    assert m0.repetition_time == recipe.repetition_time
 
 
 def test_what_can_not_be_read_is_named(tmp_path):

@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scan_headers import ASL, scan_header
-from stage_items import SHAPE, of_type, run, volume
+from stage_items import SHAPE, geometry, of_type, run, volume
 
 from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
-from perfline.gadgets.stage_data import M0Volume, Notice, Volume
+from perfline.gadgets.stage_data import M0Volume, Notice, SeparateM0, Volume
 from perfline.gadgets.stages.calibrate import Calibrate
+from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import VolumeType
 
@@ -39,29 +40,66 @@ def test_repetition_time_zero_is_an_error_not_zero_flow():
 
 
 def test_missing_repetition_time_names_the_key_and_where_to_put_it():
-    with pytest.raises(MissingParameterError, match=r"RepetitionTimePreparation.*sidecar.*userParameters"):
+    with pytest.raises(
+        MissingParameterError, match=r"repetition time of M0.*M0RepetitionTime.*sidecar.*userParameters"
+    ):
         Calibrate(header(m0_repetition_time=None))
 
 
+def separate(image=None, **changes):
+    image = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE) if image is None else image
+    return replace(SeparateM0(image, slice_affine(geometry(), SHAPE), None, "M0 file x.nii"), **changes)
+
+
 def test_separate_m0_is_handed_on_with_the_first_volume():
-    separate = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
-    results = run(Calibrate(header(m0_type="Separate"), separate), [volume(5, CONTROL, 0), volume(5, CONTROL, 1)])
+    items = [volume(5, CONTROL, 0), volume(5, CONTROL, 1)]
+    results = run(Calibrate(header(m0_type="Separate"), separate()), items)
     (m0,) = of_type(results, M0Volume)
-    np.testing.assert_array_equal(m0.image, separate)
+    np.testing.assert_array_equal(m0.image, separate().image)
     assert results[0] is m0
+    assert of_type(results, Notice) == []
+
+
+def test_separate_m0_brings_its_own_repetition_time_unless_one_is_declared():
+    own = separate(repetition_time=2.0)
+    assert Calibrate(header(m0_type="Separate"), own)._correction == 1.0
+    (m0,) = of_type(
+        run(Calibrate(header(m0_type="Separate", m0_repetition_time=None), own), [volume(5, CONTROL, 0)]), M0Volume
+    )
+    assert m0.correction == pytest.approx(1 / (1 - np.exp(-2.0 / 1.6)))
+    with pytest.raises(MissingParameterError, match="put M0RepetitionTime"):
+        Calibrate(header(m0_type="Separate", m0_repetition_time=None), separate())
 
 
 def test_separate_m0_of_another_grid_is_an_error():
-    stage = Calibrate(header(m0_type="Separate"), np.ones((3, 4, 5), np.float32))
-    with pytest.raises(ScanHeaderError, match=r"expected the grid of the scan \(3, 5, 4\), got \(3, 4, 5\)"):
+    stage = Calibrate(header(m0_type="Separate"), separate(np.ones((3, 4, 5), np.float32)))
+    with pytest.raises(ScanHeaderError, match=r"expected the grid of the scan \(3, 5, 4\) .*, got \(3, 4, 5\)"):
         run(stage, [volume(5, CONTROL, 0)])
+
+
+@pytest.mark.parametrize("change", ["flipped", "shifted"])
+def test_separate_m0_at_another_place_is_an_error(change):
+    affine = slice_affine(geometry(), SHAPE)
+    if change == "flipped":
+        affine = affine @ np.array([[-1, 0, 0, SHAPE[2] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    else:
+        affine[2, 3] += 6.0
+    stage = Calibrate(header(m0_type="Separate"), separate(affine=affine))
+    with pytest.raises(ScanHeaderError, match=r"M0 file x\.nii: expected the place of the scan, its corners are up to"):
+        run(stage, [volume(5, CONTROL, 0)])
+
+
+def test_separate_m0_without_a_place_is_taken_with_a_warning():
+    results = run(Calibrate(header(m0_type="Separate"), separate(affine=None)), [volume(5, CONTROL, 0)])
+    assert len(of_type(results, M0Volume)) == 1
+    assert "the M0 file doesn't say where it lies" in of_type(results, Notice)[0].text
 
 
 def test_separate_without_a_file_and_a_file_without_separate_are_errors():
     with pytest.raises(ScanHeaderError, match="M0Type is Separate: expected a file"):
         Calibrate(header(m0_type="Separate"))
     with pytest.raises(ScanHeaderError, match="an M0 file was given, but M0Type is Included"):
-        Calibrate(header(), np.ones(SHAPE, np.float32))
+        Calibrate(header(), separate())
 
 
 def test_estimate_is_one_number_everywhere():

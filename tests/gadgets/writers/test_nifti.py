@@ -7,7 +7,8 @@ from scipy.spatial.transform import Rotation
 
 from perfline.gadgets.errors import OutputError
 from perfline.gadgets.stage_data import SliceGeometry
-from perfline.gadgets.writers.nifti import nifti_affine, nifti_image, write_nifti
+from perfline.gadgets.stages.slice_affine import slice_affine
+from perfline.gadgets.writers.nifti import nifti_image, write_nifti
 from perfline.recon.errors import InputError
 
 SHAPE = (4, 6, 9)
@@ -89,7 +90,7 @@ def test_an_unknown_repetition_time_is_zero(tmp_path):
 
 def test_unknown_places_claim_no_scanner_coordinates(tmp_path):
     unknown = geometry(np.eye(3), is_known=False)
-    assert nifti_affine(unknown, SHAPE) is None
+    assert slice_affine(unknown, SHAPE) is None
     write_nifti(tmp_path / "x.nii", np.zeros(SHAPE, np.float32), unknown)
     header = nibabel.load(tmp_path / "x.nii").header
     assert (int(header["qform_code"]), int(header["sform_code"])) == (0, 0)
@@ -126,7 +127,7 @@ def test_bad_input_is_named(tmp_path):
     with pytest.raises(InputError, match="expected the positions of 4 slices, got 3"):
         write_nifti(tmp_path / "x.nii", np.zeros(SHAPE, np.float32), replace(where, positions=where.positions[:3]))
     with pytest.raises(InputError, match=r"expected \(..., n_slices, n_y, n_x\)"):
-        nifti_affine(where, (4, 6))
+        slice_affine(where, (4, 6))
     with pytest.raises(InputError, match="expected 3 or 4 axes"):
         nifti_image(np.zeros((4, 6), np.float32), None, VOXEL_SIZE)
     with pytest.raises(OutputError, match=r"x\.nii: can't be written"):
