@@ -1,4 +1,7 @@
-"""Load (or compile) every numba kernel before the first readout is accepted."""
+"""Load (or compile) every numba kernel of an EPI scan before its first readout is accepted.
+
+The kernels of the NUFFT have a warm-up of their own (`recon.nufft.warm_up`): an EPI scan doesn't wait for them.
+"""
 
 from collections.abc import Callable
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "check": "Say what a file or a chain holds and what is missing.",
     "simulate": "Write raw MRD files with known truth.",
     "bench": "Measure speed and accuracy.",
-    "warm-up": "Compile all kernels into the cache.",
+    "warm-up": "Compile the kernels into the cache.",
 }
 
 EXIT_CODES = """Exit codes: 0 success; 1 the scan failed, or files could not be written; 2 wrong usage or input;

@@ -11,6 +11,7 @@ __all__ = ["BENCHMARKS", "command"]
 BENCHMARKS = {
     "accuracy": "blood flow of simulated scans against the truth, ghost of a real scan, regridding",
     "stream": "the whole chain behind a socket: readouts/s, latency, share of each stage",
+    "nufft": "the planned NUFFT against finufft, ducc0 and scipy.sparse, where installed",
 }
 
 _MISSED = 4
@@ -61,6 +62,10 @@ def _benchmark(name: str) -> Callable[..., Iterator[Any]]:
         from perfline.gadgets.bench import accuracy
 
         return accuracy.measure
+    if name == "nufft":
+        from perfline.gadgets.bench import nufft
+
+        return nufft.measure
     from perfline.gadgets.bench import stream
 
     return stream.measure

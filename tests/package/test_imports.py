@@ -9,8 +9,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted([*ROOT.glob("recon/**/*.py"), *ROOT.glob("gadgets/**/*.py")])
-RECON_THIRD_PARTY = {"numpy", "scipy", "numba"}
-RECON_STANDARD_LIBRARY = {"collections", "dataclasses", "enum", "functools", "itertools", "math", "types", "typing"}
+RECON_THIRD_PARTY = {"numpy", "scipy", "numba", "llvmlite"}
+RECON_STANDARD_LIBRARY = {
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "itertools",
+    "math",
+    "operator",
+    "types",
+    "typing",
+}
 FOUNDATION = {"stage_data", "errors", "settings", "summary"}
 """Modules of gadgets that every other one may import."""
 MIDDLE = {"mrd", "writers"}

@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import pytest
 from numba.core.registry import CPUDispatcher
 
 import perfline.recon
+from perfline.recon.nufft import portable_kernels, toeplitz_kernels
+from perfline.recon.nufft import warm_up as nufft_warm_up
 from perfline.recon.warm_up import KERNEL_MODULES, warm_up
 
 RECON = Path(perfline.recon.__file__).parent
@@ -12,6 +15,7 @@ def test_every_kernel_module_is_registered():
     on_disk = {
         ".".join(("perfline.recon", *path.relative_to(RECON).with_suffix("").parts))
         for path in RECON.rglob("*.py")
+        if path.parent.name != "nufft"
         if path.stem == "kernels" or path.stem.endswith("_kernels")
     }
     assert {function.__module__ for function in KERNEL_MODULES} == on_disk
@@ -26,3 +30,13 @@ def test_every_kernel_is_compiled_afterwards():
             if not isinstance(kernel, CPUDispatcher):
                 continue
             assert kernel.signatures, f"{function.__module__}.{name} was not called by warm_up"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [portable_kernels, toeplitz_kernels])
+def test_the_nufft_warms_up_by_itself(module):
+    nufft_warm_up.warm_up()
+    for name in module.__all__:
+        kernel = getattr(module, name)
+        if isinstance(kernel, CPUDispatcher):
+            assert kernel.signatures, f"{module.__name__}.{name} was not called by warm_up"

@@ -1,0 +1,361 @@
+"""Compiled loops of the wide path in two dimensions.
+
+How it works (`wide_kernels` says what a unit, a cell and the ring are). The slow axis is x, the fast one y. Adjoint:
+for each block of a few grid columns in turn, the samples whose window begins there are added to the ring, which holds
+the block and the ``width - 1`` columns after it; the columns of the block are then complete. Of each, the halo is
+folded in (the grid is periodic), it is transformed along y, cropped to the n_y pixels and kept, and its place in the
+ring is cleared. When all are done, each of the n_y rows folds the halo columns, is transformed along x and cropped, and
+its pixels are transposed into the 16 images. Forward does the same in reverse: rows into columns, columns one by one
+into the ring, samples off the ring as soon as the last column of their block is there. The array between the two
+transforms is larger than a fast cache; where it is read or written with a wide step, the next cells are prefetched.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from perfline.recon.lanes.fft import FftTables, crop_transform, pad_transform
+from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, splat, store
+from perfline.recon.nufft.wide_kernels import (
+    add_cells,
+    add_pair_to_line,
+    clear,
+    copy_cells,
+    image_to_line,
+    line_to_image,
+    load_samples,
+    name_coils,
+    name_lines,
+    prefetch_cells,
+    read_pair_from_line,
+    store_samples,
+)
+from perfline.recon.nufft.wide_tables import BLOCK_WIDTH, PLACES
+
+__all__ = [
+    "Buffers2D",
+    "Geometry2D",
+    "adjoint_columns",
+    "adjoint_rows",
+    "adjoint_units",
+    "forward_columns",
+    "forward_rows",
+    "forward_units",
+]
+
+
+class Geometry2D(NamedTuple):
+    """Sizes and transforms of a plan; distances in floats."""
+
+    width: int
+    halo: int
+    n_ring: int
+    n_x: int
+    n_y: int
+    n_grid_x: int
+    n_grid_y: int
+    line_stride: int
+    column_stride: int
+
+
+class Buffers2D(NamedTuple):
+    """One row of each array per thread."""
+
+    samples: NDArray[np.float32]
+    ring: NDArray[np.float32]
+    between: NDArray[np.float32]
+    line: NDArray[np.float32]
+    scratch: NDArray[np.float32]
+    block: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    coils: NDArray[np.int64]
+    ring_lines: NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _add_pairs(width, begin, end, places, weights, samples, lines, ring):  # type: ignore[no-untyped-def]
+    for pair in range(begin, end):
+        first, second = places[PLACES * pair], places[PLACES * pair + 1]
+        cell, line = places[PLACES * pair + 2], places[PLACES * pair + 3]
+        a_real, a_imag = load(samples, first), load(samples, first + LANES)
+        b_real, b_imag = load(samples, second), load(samples, second + LANES)
+        slow = pair * (4 * width + 2)
+        fast = slow + 2 * width
+        for i in range(width):
+            weight_a, weight_b = constant(weights, slow + i), constant(weights, slow + width + i)
+            add_pair_to_line(
+                width + 1,
+                weights,
+                fast,
+                fast + width + 1,
+                a_real * weight_a,
+                a_imag * weight_a,
+                b_real * weight_b,
+                b_imag * weight_b,
+                ring,
+                lines[line + i] + cell,
+            )
+
+
+@njit(cache=True, nogil=True)
+def _add_block(
+    width: int,
+    begin: int,
+    end: int,
+    places: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    samples: NDArray[np.float32],
+    lines: NDArray[np.int64],
+    ring: NDArray[np.float32],
+) -> None:
+    """Add pairs to the ring; each width has code of its own."""
+    if width == 3:
+        _add_pairs(3, begin, end, places, weights, samples, lines, ring)
+    elif width == 4:
+        _add_pairs(4, begin, end, places, weights, samples, lines, ring)
+    elif width == 5:
+        _add_pairs(5, begin, end, places, weights, samples, lines, ring)
+    elif width == 6:
+        _add_pairs(6, begin, end, places, weights, samples, lines, ring)
+    elif width == 7:
+        _add_pairs(7, begin, end, places, weights, samples, lines, ring)
+    else:
+        _add_pairs(width, begin, end, places, weights, samples, lines, ring)
+
+
+@njit(cache=True, nogil=True)
+def adjoint_columns(
+    begin: int,
+    end: int,
+    places: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    geometry: Geometry2D,
+    y: FftTables,
+    samples: NDArray[np.float32],
+    ring: NDArray[np.float32],
+    lines: NDArray[np.int64],
+    columns: NDArray[np.float32],
+) -> None:
+    """Complete the grid columns of blocks ``begin ... end - 1`` and transform them along y."""
+    width, halo, n_grid = geometry.width, geometry.halo, geometry.n_grid_y
+    clear(ring, 0, geometry.n_ring * geometry.line_stride // CELL)
+    # samples of the blocks before touch columns of this one
+    n_before = (width + BLOCK_WIDTH - 2) // BLOCK_WIDTH
+    for block in range(max(0, begin - n_before), end):
+        name_lines(block * BLOCK_WIDTH, geometry.n_ring, geometry.line_stride, lines)
+        _add_block(width, starts[block], starts[block + 1], places, weights, samples, lines, ring)
+        for i in range(BLOCK_WIDTH):
+            line, column = lines[i], block * BLOCK_WIDTH + i
+            if block >= begin and column < geometry.n_grid_x + width:
+                add_cells(ring, line, line + n_grid * CELL, halo)
+                add_cells(ring, line + (n_grid + halo) * CELL, line + halo * CELL, width - halo + 1)
+                at = column * geometry.column_stride
+                crop_transform(y, ring, line + halo * CELL, CELL, columns, at, CELL, ring, line + halo * CELL)
+            clear(ring, line, n_grid + width + 1)
+
+
+@njit(cache=True, nogil=True)
+def adjoint_rows(
+    begin: int,
+    end: int,
+    geometry: Geometry2D,
+    x: FftTables,
+    columns: NDArray[np.float32],
+    line: NDArray[np.float32],
+    scratch: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    coils: NDArray[np.int64],
+    images: NDArray[np.float32],
+) -> None:
+    """Transform rows of pixels along x and store them."""
+    width, halo, n_grid, stride = geometry.width, geometry.halo, geometry.n_grid_x, geometry.column_stride
+    for y in range(begin, end):
+        at = y * CELL
+        prefetch_cells(columns, at + CELL, n_grid + width, stride, 1)
+        for i in range(halo):
+            add_cells(columns, at + i * stride, at + (n_grid + i) * stride, 1)
+        for i in range(width - halo):
+            add_cells(columns, at + (n_grid + halo + i) * stride, at + (halo + i) * stride, 1)
+        crop_transform(x, columns, at + halo * stride, stride, line, 0, CELL, scratch, 0)
+        line_to_image(line, geometry.n_x, rows, coils, 2 * y * geometry.n_x, images)
+
+
+@njit(cache=True, nogil=True)
+def adjoint_units(
+    begin: int,
+    end: int,
+    thread: int,
+    n_transforms: int,
+    samples: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    slots: NDArray[np.int64],
+    places: NDArray[np.int32],
+    pair_weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    geometry: Geometry2D,
+    x: FftTables,
+    y: FftTables,
+    buffers: Buffers2D,
+    images: NDArray[np.float32],
+) -> None:
+    """Adjoint of whole units: flat samples (n_transforms, n_samples) to flat images, as pairs of floats."""
+    n_samples = weights.size
+    table, ring, columns = buffers.samples[thread], buffers.ring[thread], buffers.between[thread]
+    line, scratch, coils = buffers.line[thread], buffers.scratch[thread], buffers.coils[thread]
+    for unit in range(begin, end):
+        name_coils(unit, n_transforms, 2 * n_samples, coils)
+        load_samples(samples, coils, 0, n_samples, weights, slots, buffers.rows, buffers.block[thread], table)
+        adjoint_columns(
+            0,
+            starts.size - 1,
+            places,
+            pair_weights,
+            starts,
+            geometry,
+            y,
+            table,
+            ring,
+            buffers.ring_lines[thread],
+            columns,
+        )
+        name_coils(unit, n_transforms, 2 * geometry.n_x * geometry.n_y, coils)
+        adjoint_rows(0, geometry.n_y, geometry, x, columns, line, scratch, buffers.rows, coils, images)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _read_pairs(width, begin, end, places, weights, lines, ring, samples):  # type: ignore[no-untyped-def]
+    for pair in range(begin, end):
+        first, second = places[PLACES * pair], places[PLACES * pair + 1]
+        cell, line = places[PLACES * pair + 2], places[PLACES * pair + 3]
+        slow = pair * (4 * width + 2)
+        fast = slow + 2 * width
+        a_real = a_imag = b_real = b_imag = splat(np.float32(0))
+        for i in range(width):
+            sums = read_pair_from_line(width + 1, weights, fast, fast + width + 1, ring, lines[line + i] + cell)
+            weight_a, weight_b = constant(weights, slow + i), constant(weights, slow + width + i)
+            a_real, a_imag = fma(sums[0], weight_a, a_real), fma(sums[1], weight_a, a_imag)
+            b_real, b_imag = fma(sums[2], weight_b, b_real), fma(sums[3], weight_b, b_imag)
+        # the second first: without a partner both have one place, and the second is zero
+        store(samples, second, b_real)
+        store(samples, second + LANES, b_imag)
+        store(samples, first, a_real)
+        store(samples, first + LANES, a_imag)
+
+
+@njit(cache=True, nogil=True)
+def _read_block(
+    width: int,
+    begin: int,
+    end: int,
+    places: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    lines: NDArray[np.int64],
+    ring: NDArray[np.float32],
+    samples: NDArray[np.float32],
+) -> None:
+    """Sum the cells of pairs."""
+    if width == 3:
+        _read_pairs(3, begin, end, places, weights, lines, ring, samples)
+    elif width == 4:
+        _read_pairs(4, begin, end, places, weights, lines, ring, samples)
+    elif width == 5:
+        _read_pairs(5, begin, end, places, weights, lines, ring, samples)
+    elif width == 6:
+        _read_pairs(6, begin, end, places, weights, lines, ring, samples)
+    elif width == 7:
+        _read_pairs(7, begin, end, places, weights, lines, ring, samples)
+    else:
+        _read_pairs(width, begin, end, places, weights, lines, ring, samples)
+
+
+@njit(cache=True, nogil=True)
+def forward_rows(
+    begin: int,
+    end: int,
+    geometry: Geometry2D,
+    x: FftTables,
+    images: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    coils: NDArray[np.int64],
+    line: NDArray[np.float32],
+    scratch: NDArray[np.float32],
+    columns: NDArray[np.float32],
+) -> None:
+    """Transform rows of pixels along x into the grid columns, without halo."""
+    for y in range(begin, end):
+        image_to_line(images, coils, 2 * y * geometry.n_x, geometry.n_x, rows, line)
+        pad_transform(x, line, 0, CELL, columns, y * CELL, geometry.column_stride, scratch, 0)
+
+
+@njit(cache=True, nogil=True)
+def forward_columns(
+    begin: int,
+    end: int,
+    places: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    geometry: Geometry2D,
+    y: FftTables,
+    columns: NDArray[np.float32],
+    ring: NDArray[np.float32],
+    lines: NDArray[np.int64],
+    samples: NDArray[np.float32],
+) -> None:
+    """Transform grid columns along y and sum the samples of blocks ``begin ... end - 1``."""
+    width, halo, n_grid = geometry.width, geometry.halo, geometry.n_grid_y
+    done = begin * BLOCK_WIDTH
+    for block in range(begin, end):
+        name_lines(block * BLOCK_WIDTH, geometry.n_ring, geometry.line_stride, lines)
+        needed = min(block * BLOCK_WIDTH + geometry.n_ring, geometry.n_grid_x + width)
+        for column in range(done, needed):
+            line = lines[column - block * BLOCK_WIDTH]
+            source = (column - halo) % geometry.n_grid_x * geometry.column_stride
+            pad_transform(y, columns, source, CELL, ring, line + halo * CELL, CELL, ring, line + halo * CELL)
+            copy_cells(ring, line + n_grid * CELL, line, halo)
+            copy_cells(ring, line + halo * CELL, line + (n_grid + halo) * CELL, width - halo + 1)
+        done = max(done, needed)
+        _read_block(width, starts[block], starts[block + 1], places, weights, lines, ring, samples)
+
+
+@njit(cache=True, nogil=True)
+def forward_units(
+    begin: int,
+    end: int,
+    thread: int,
+    n_transforms: int,
+    images: NDArray[np.float32],
+    slots: NDArray[np.int64],
+    places: NDArray[np.int32],
+    pair_weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    geometry: Geometry2D,
+    x: FftTables,
+    y: FftTables,
+    buffers: Buffers2D,
+    samples: NDArray[np.float32],
+) -> None:
+    """Forward of whole units: flat images to flat samples, as pairs of floats."""
+    n_samples = slots.size
+    table, ring, columns = buffers.samples[thread], buffers.ring[thread], buffers.between[thread]
+    line, scratch, coils = buffers.line[thread], buffers.scratch[thread], buffers.coils[thread]
+    for unit in range(begin, end):
+        name_coils(unit, n_transforms, 2 * geometry.n_x * geometry.n_y, coils)
+        forward_rows(0, geometry.n_y, geometry, x, images, buffers.rows, coils, line, scratch, columns)
+        forward_columns(
+            0,
+            starts.size - 1,
+            places,
+            pair_weights,
+            starts,
+            geometry,
+            y,
+            columns,
+            ring,
+            buffers.ring_lines[thread],
+            table,
+        )
+        name_coils(unit, n_transforms, 2 * n_samples, coils)
+        store_samples(table, slots, 0, n_samples, coils, buffers.rows, buffers.block[thread], samples)
