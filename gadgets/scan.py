@@ -306,6 +306,8 @@ class _Scan:
     def _summary(self) -> ScanSummary:
         runner, average = self._runner, self._average
         figures = perfusion_figures(self._cbf, average) if self._cbf is not None else {}
+        if self._n_waveforms:
+            figures["n_waveforms"] = self._n_waveforms
         return ScanSummary(
             status=self._status,
             reason=self._reason,
@@ -317,7 +319,7 @@ class _Scan:
             drops=tuple(runner.drops),
             latency={name: s for name, times in runner.latencies.items() if (s := latency_statistics(times))},
             ghost_levels=tuple(self._ghost_levels),
-            figures={**figures, **({"n_waveforms": self._n_waveforms} if self._n_waveforms else {})},
+            figures=figures,
             notices=tuple((level, text) for text, level in self._notices.items()),
             parameters=dict(self._header.parameters) if self._header is not None else {},
             settings={**vars(self._settings), "asl": dict(self._settings.asl)},

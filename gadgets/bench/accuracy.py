@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.bench.figures import Figure, Skipped
 from perfline.gadgets.bench.ghost_measure import measure_ghost
-from perfline.gadgets.bench.memory_scan import file_messages, run_in_memory, simulated_messages
+from perfline.gadgets.bench.memory_scan import file_messages, run_in_memory
 from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.mrd_file import MrdFile
 from perfline.gadgets.mrd.scan_header import parse_scan_header
+from perfline.gadgets.simulate.messages import simulated_messages
 from perfline.gadgets.simulate.raw_data import scan_truth
 from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe
 from perfline.gadgets.stage_data import CbfVolume, Volume

@@ -6,9 +6,10 @@ from importlib.metadata import version
 
 import click
 
+from perfline.gadgets.cli.options import EXIT_CODES
 from perfline.recon.errors import PerflineError
 
-__all__ = ["EXIT_CODES", "main"]
+__all__ = ["main"]
 
 COMMANDS = {
     "replay": "Play a raw MRD file through the chain, or to a server.",
@@ -20,7 +21,7 @@ COMMANDS = {
     "warm-up": "Compile the kernels into the cache.",
 }
 
-EXIT_CODES = """Exit codes: 0 success; 1 the scan failed, or files could not be written; 2 wrong usage or input;
+_EXIT_CODES_TEXT = """Exit codes: 0 success; 1 the scan failed, or files could not be written; 2 wrong usage or input;
 3 the data ended too early (what came is kept); 4 a benchmark aim was missed (bench --strict)."""
 
 
@@ -42,7 +43,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=_LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_LazyGroup, epilog=_EXIT_CODES_TEXT, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("perfline"), prog_name="perfline")
 def cli() -> None:
     """Perfusion, inline: raw ASL k-space to perfusion and CBF images while the scan runs."""
@@ -54,7 +55,7 @@ def main() -> None:
         cli.main(standalone_mode=True)
     except PerflineError as error:
         click.echo(f"perfline: {error}", err=True)
-        sys.exit(2)
+        sys.exit(EXIT_CODES["usage"])
 
 
 if __name__ == "__main__":

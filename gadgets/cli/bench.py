@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from perfline.gadgets.cli.options import EXIT_CODES
+
 __all__ = ["BENCHMARKS", "command"]
 
 BENCHMARKS = {
@@ -13,9 +15,6 @@ BENCHMARKS = {
     "stream": "the whole chain behind a socket: readouts/s, latency, share of each stage",
     "nufft": "the planned NUFFT against finufft, ducc0 and scipy.sparse, where installed",
 }
-
-_MISSED = 4
-"""Exit code."""
 
 
 def _names_and_subjects() -> str:
@@ -54,7 +53,7 @@ def command(name: str, as_json: bool, strict: bool, rounds: int, is_small: bool,
     if not as_json:
         click.echo(figures_as_table(figures))
     if strict and any(figure.met is False for figure in figures):
-        raise click.exceptions.Exit(_MISSED)
+        raise click.exceptions.Exit(EXIT_CODES["missed"])
 
 
 def _benchmark(name: str) -> Callable[..., Iterator[Any]]:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXIT_CODES", "exit_code", "key_values", "scan_options", "select_chain", "sidecar_options"]
 
-EXIT_CODES = {"success": 0, "fail": 1, "abort": 3}
+EXIT_CODES = {"success": 0, "fail": 1, "usage": 2, "abort": 3, "missed": 4}
+"""Of every command: statuses of a scan, wrong usage or input, and a missed aim of a benchmark."""
 
 
 def exit_code(summary: "ScanSummary") -> int:

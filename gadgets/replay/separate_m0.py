@@ -12,38 +12,15 @@ from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.parameter_values import seconds
 from perfline.gadgets.scan import ScanOptions, run_scan
-from perfline.gadgets.stage_data import ScanHeader, SeparateM0, Volume
+from perfline.gadgets.stage_data import SeparateM0, Volume
 from perfline.gadgets.stages.slice_affine import slice_affine
-from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.keep_items import KeepItems
 from perfline.recon.asl.m0 import mean_m0
 
 __all__ = ["read_separate_m0"]
 
 _REPETITION_TIMES = ("RepetitionTimePreparation", "RepetitionTime")
 """Keys of an M0 file's sidecar, the first that is there."""
-
-
-class _KeepVolumes:
-    """Sink that keeps the volumes of a scan."""
-
-    name = "keep volumes"
-
-    def __init__(self) -> None:
-        self.volumes: list[Volume] = []
-        self.repetition_time: float | None = None
-
-    def open(self, header: ScanHeader) -> None:
-        """Take the repetition time."""
-        self.repetition_time = header.repetition_time
-
-    def write(self, item: object) -> None:
-        """Keep a volume."""
-        if isinstance(item, Volume):
-            self.volumes.append(item)
-
-    def close(self, summary: ScanSummary | None) -> tuple[Path, ...]:
-        """Leave no file."""
-        return ()
 
 
 def read_separate_m0(path: Path, options: ScanOptions | None = None) -> SeparateM0:
@@ -71,17 +48,18 @@ def read_separate_m0(path: Path, options: ScanOptions | None = None) -> Separate
     """
     if path.name.endswith((".nii", ".nii.gz")):
         return _from_nifti(path)
-    keep = _KeepVolumes()
+    keep = KeepItems(Volume)
     # what concerns pairs has no meaning for an M0 scan, and would ask its header for labelling
     overrides = {k: v for k, v in (options or ScanOptions()).overrides.items() if k != "ghost_sharing"}
     summary = run_scan(
         FileSession(path), lambda config: load_chain("epi"), options=ScanOptions(overrides), sinks=[keep]
     )
-    if summary.status != "success" or not keep.volumes:
+    volumes = [item for item in keep.items if isinstance(item, Volume)]
+    if summary.status != "success" or not volumes or keep.header is None:
         raise ConfigurationError(f"M0 file {path}: {summary.reason or 'no complete volume'}")
-    image = mean_m0([volume.image for volume in keep.volumes])
-    affine = slice_affine(keep.volumes[0].geometry, image.shape)
-    return SeparateM0(image, affine, keep.repetition_time, f"M0 file {path.name}")
+    image = mean_m0([volume.image for volume in volumes])
+    affine = slice_affine(volumes[0].geometry, image.shape)
+    return SeparateM0(image, affine, keep.header.repetition_time, f"M0 file {path.name}")
 
 
 def _from_nifti(path: Path) -> SeparateM0:

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import ismrmrd
 import numpy as np
 
 from perfline.gadgets.chain import load_chain, parse_chain
@@ -16,8 +15,8 @@ from perfline.gadgets.mrd.memory_session import MemorySession
 from perfline.gadgets.mrd.messages import Acquisition, Close, ConfigName, ConfigText, HeaderXml, Image, Message
 from perfline.gadgets.mrd.session import Session
 from perfline.gadgets.scan import ScanOptions, run_scan
+from perfline.gadgets.simulate.messages import simulated_messages
 from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe, VolumeOrder
-from perfline.gadgets.simulate.write_mrd import simulate_scan
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
 
@@ -93,13 +92,8 @@ class Scan:
 @cache
 def simulated(recipe: SimulationRecipe) -> Scan:
     """Play a recipe; made once for each."""
-    header, acquisitions, _ = simulate_scan(recipe)
-    return Scan(header, tuple(_as_message(one) for one in acquisitions))
-
-
-def _as_message(acquisition: ismrmrd.Acquisition) -> Acquisition:
-    head = bytes(acquisition.getHead())
-    return Acquisition(head, np.empty((acquisition.data.shape[1], 0), np.float32), acquisition.data.copy())
+    header, *acquisitions = simulated_messages(recipe)
+    return Scan(header.xml, tuple(acquisitions))
 
 
 def head_of(acquisition: Acquisition) -> np.void:
