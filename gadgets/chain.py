@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
 from perfline.gadgets.mrd.safe_xml import parse_xml
 from perfline.gadgets.settings import Settings, load_settings
-from perfline.gadgets.stage_data import ScanHeader, SeparateM0
+from perfline.gadgets.stage_data import ScanHeader, SideData
 from perfline.gadgets.stages.accumulate import Accumulate
 from perfline.gadgets.stages.average import Average
 from perfline.gadgets.stages.calibrate import Calibrate
@@ -28,30 +28,30 @@ from perfline.recon.parameters import SubtractionDomain, SubtractionOrder
 
 __all__ = ["GADGETS", "Chain", "build_stages", "installed_chains", "load_chain", "node_chain", "parse_chain"]
 
-Builder = Callable[[ScanHeader, Settings, SeparateM0 | None], list[Stage]]
+Builder = Callable[[ScanHeader, Settings, SideData], list[Stage]]
 
 
-def _epi_recon(header: ScanHeader, settings: Settings, m0: SeparateM0 | None) -> list[Stage]:
+def _epi_recon(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     return [Accumulate(header, settings), ReconstructEpi(header, settings)]
 
 
-def _asl_subtraction(header: ScanHeader, settings: Settings, m0: SeparateM0 | None) -> list[Stage]:
+def _asl_subtraction(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     _require_asl(header, "asl_subtraction")
     order, domain = SubtractionOrder(settings.subtraction_order), SubtractionDomain(settings.subtraction_domain)
     last_pair = header.limits["repetition"].maximum if _is_one_pair_per_repetition(header) else None
     return [Label(header), Pair(order, domain, last_pair), Subtract(domain)]
 
 
-def _cbf_quantification(header: ScanHeader, settings: Settings, m0: SeparateM0 | None) -> list[Stage]:
+def _cbf_quantification(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     _require_asl(header, "cbf_quantification")
-    return [Average(), Calibrate(header, m0), Quantify(header)]
+    return [Average(), Calibrate(header, side.separate_m0), Quantify(header)]
 
 
-def _realtime_perfusion(header: ScanHeader, settings: Settings, m0: SeparateM0 | None) -> list[Stage]:
+def _realtime_perfusion(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     return [
-        *_epi_recon(header, settings, m0),
-        *_asl_subtraction(header, settings, m0),
-        *_cbf_quantification(header, settings, m0),
+        *_epi_recon(header, settings, side),
+        *_asl_subtraction(header, settings, side),
+        *_cbf_quantification(header, settings, side),
     ]
 
 
@@ -106,7 +106,7 @@ def build_stages(
     gadgets: Sequence[str],
     header: ScanHeader,
     settings: Settings,
-    separate_m0: SeparateM0 | None = None,
+    side: SideData | None = None,
 ) -> list[Stage]:
     """Make the stages of some gadgets, in order.
 
@@ -116,15 +116,15 @@ def build_stages(
         Keys of `GADGETS`.
     header : ScanHeader
     settings : Settings
-    separate_m0 : SeparateM0, optional
-        For M0Type Separate.
+    side : SideData, optional
+        What is given beside the stream.
 
     Raises
     ------
     ScanHeaderError
         The header can't serve one of the gadgets.
     """
-    return [stage for name in gadgets for stage in GADGETS[name](header, settings, separate_m0)]
+    return [stage for name in gadgets for stage in GADGETS[name](header, settings, side or SideData())]
 
 
 def installed_chains() -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from perfline.gadgets.stage_data import (
     PerfusionAverage,
     Readout,
     ScanHeader,
-    SeparateM0,
+    SideData,
     Volume,
 )
 from perfline.gadgets.summary import ScanSummary, latency_statistics
@@ -66,14 +66,14 @@ class ScanOptions:
         BIDS-named parameters that stand above the protocol and the header.
     aslcontext : sequence of str, optional
         Volume types in acquisition order.
-    separate_m0 : SeparateM0, optional
-        For M0Type Separate.
+    side : SideData
+        What is given beside the stream: a separate M0, a trajectory, a field map.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
     sidecar: Mapping[str, Any] | None = None
     aslcontext: Sequence[str] | None = None
-    separate_m0: SeparateM0 | None = None
+    side: SideData = field(default_factory=SideData)
 
 
 def run_scan(
@@ -152,7 +152,7 @@ class _Scan:
             aslcontext=self._options.aslcontext,
             with_asl=with_asl,
         )
-        stages = build_stages(chain.gadgets, self._header, self._settings, self._options.separate_m0)
+        stages = build_stages(chain.gadgets, self._header, self._settings, self._options.side)
         self._runner = Runner([CollectImages(), *stages], self._emit)
         self._maker = ImageMaker(self._header, is_complex=self._settings.volume_images == "complex")
         self._sinks.open(self._header)

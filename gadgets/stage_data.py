@@ -20,6 +20,10 @@ __all__ = [
     "Counters",
     "DeltaMVolume",
     "Dropped",
+    "FieldMap",
+    "GivenTrajectory",
+    "GradientResponse",
+    "HargreavesParameters",
     "KSpaceSlice",
     "Limits",
     "M0Volume",
@@ -30,7 +34,9 @@ __all__ = [
     "Readout",
     "ScanHeader",
     "SeparateM0",
+    "SideData",
     "SliceGeometry",
+    "SpiralParameters",
     "Volume",
     "VolumeKey",
     "VolumeLabel",
@@ -88,6 +94,8 @@ class Readout:
     """One readout of raw data.
 
     ``samples`` is complex64 (n_coils, n_samples) in time order, as it came; ``index`` counts arrivals from 0.
+    ``trajectory`` is float32 (n_samples, n_dimensions) as it came: axis order x, y (, z), in the unit that the header
+    declares; None where the readout has none.
     """
 
     samples: NDArray[np.complex64]
@@ -109,6 +117,7 @@ class Readout:
     time_stamp: float = 0.0
     scan_counter: int = 0
     index: int = 0
+    trajectory: NDArray[np.float32] | None = None
 
     @property
     def volume_key(self) -> VolumeKey:
@@ -184,8 +193,49 @@ class AslParameters:
 
 
 @dataclass(frozen=True)
+class HargreavesParameters:
+    """The trajectory description ``HargreavesVDS2000``, in the units of `design_hargreaves_vds2000`."""
+
+    n_interleaves: int
+    fov_coefficients_cm: tuple[float, ...]
+    max_gradient_g_per_cm: float
+    max_slew_rate_g_per_cm_per_s: float
+    sampling_time: float
+    krmax_per_cm: float
+
+
+@dataclass(frozen=True)
+class GradientResponse:
+    """Transfer function of the gradient coils, complex128 (n_frequencies, 3), coils X, Y, Z.
+
+    Frequency 0 is at index ``n_frequencies // 2``; ``sampling_time`` [s] is that of the impulse response.
+    """
+
+    kernel: NDArray[np.complex128]
+    sampling_time: float
+
+
+@dataclass(frozen=True)
+class SpiralParameters:
+    """What the header says of the trajectory of a scan that is not Cartesian.
+
+    ``units`` are those of the trajectories that come with the readouts; ``gradient_delays`` [s] are of the read, phase
+    and slice axis, positive where the gradients come late.
+    """
+
+    units: str = "normalized"
+    design: HargreavesParameters | None = None
+    gradient_delays: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    gradient_response: GradientResponse | None = None
+
+
+@dataclass(frozen=True)
 class ScanHeader:
-    """What is known of a scan before its first readout."""
+    """What is known of a scan before its first readout.
+
+    ``n_slices`` are those of the image. ``partition_axis`` is that of a 3D encoding, else None; ``spiral`` is None for
+    EPI.
+    """
 
     readout_axis: ImageAxis
     phase_axis: ImageAxis
@@ -207,6 +257,8 @@ class ScanHeader:
     warnings: tuple[str, ...]
     protocol_name: str
     xml: bytes = field(repr=False, default=b"")
+    partition_axis: ImageAxis | None = None
+    spiral: SpiralParameters | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +306,10 @@ class KSpaceSlice:
 
 @dataclass(frozen=True)
 class Volume:
-    """One reconstructed volume, complex64 (n_slices, n_y, n_x); ``label`` is None until the volume is labelled."""
+    """One reconstructed volume, complex64 (n_slices, n_y, n_x); ``label`` is None until the volume is labelled.
+
+    ``ghost_level`` is NaN where the readout has no N/2 ghost.
+    """
 
     image: NDArray[np.complex64]
     key: VolumeKey
@@ -302,6 +357,33 @@ class SeparateM0:
     affine: NDArray[np.float64] | None
     repetition_time: float | None
     name: str
+
+
+@dataclass(frozen=True)
+class GivenTrajectory:
+    """A trajectory from a file, float64 (n_shots, n_samples, n_axes), axis order y, x or z, y, x, in its ``units``."""
+
+    positions: NDArray[np.float64]
+    units: str
+    name: str
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """Off-resonance from a file, float32 (n_slices, n_y, n_x) [Hz], on the grid of the images."""
+
+    frequency: NDArray[np.float32]
+    affine: NDArray[np.float64] | None
+    name: str
+
+
+@dataclass(frozen=True)
+class SideData:
+    """What the person who starts a scan gives beside its stream."""
+
+    separate_m0: SeparateM0 | None = None
+    trajectory: GivenTrajectory | None = None
+    field_map: FieldMap | None = None
 
 
 @dataclass(frozen=True)

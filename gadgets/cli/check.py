@@ -70,7 +70,7 @@ def _check_file(path: Path, chain_name: str, options: "ScanOptions") -> None:
     gadgets = chain.gadgets if header.asl is not None else ("epi_recon",)
     if header.asl is None:
         click.echo("no arterial spin labelling is declared: only images can be made of it (perfline recon)")
-    stages = build_stages(gadgets, header, settings, options.separate_m0)
+    stages = build_stages(gadgets, header, settings, options.side)
     click.echo(f"chain {chain.name}: {' -> '.join(stage.name for stage in stages)}")
 
 

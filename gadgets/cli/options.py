@@ -95,6 +95,7 @@ def scan_options(overrides: Sequence[str], sidecar: Path | None, m0_path: Path |
     from perfline.gadgets.mrd.sidecar import load_sidecar
     from perfline.gadgets.replay.separate_m0 import read_separate_m0
     from perfline.gadgets.scan import ScanOptions
+    from perfline.gadgets.stage_data import SideData
 
     values = key_values(overrides)
     loaded = load_sidecar(sidecar) if sidecar is not None else None
@@ -103,5 +104,5 @@ def scan_options(overrides: Sequence[str], sidecar: Path | None, m0_path: Path |
         overrides=values,
         sidecar=loaded.parameters if loaded else None,
         aslcontext=loaded.aslcontext if loaded else None,
-        separate_m0=m0,
+        side=SideData(separate_m0=m0),
     )

@@ -1,6 +1,7 @@
 """The one place where units and axes change: MRD's milli- and microseconds, ticks and degrees to s and rad, and back.
 
-Axes need no change: MRD has (channel, sample) and (channel, z, y, x), which is our order.
+Axes need no change: MRD has (channel, sample) and (channel, z, y, x), which is our order. Trajectories stay x, y, z as
+they came: what their numbers mean is declared elsewhere.
 """
 
 import struct
@@ -112,6 +113,7 @@ def readout_from_acquisition(message: Acquisition, index: int = 0) -> Readout:
         time_stamp * TIME_STAMP_TICK,
         scan_counter,
         index,
+        message.trajectory if message.trajectory.size else None,
     )
 
 

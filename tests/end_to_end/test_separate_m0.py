@@ -10,14 +10,14 @@ from perfline.gadgets.mrd.memory_session import MemorySession
 from perfline.gadgets.replay.separate_m0 import read_separate_m0
 from perfline.gadgets.scan import ScanOptions
 from perfline.gadgets.simulate.write_mrd import write_scan
-from perfline.gadgets.stage_data import CbfVolume, SeparateM0
+from perfline.gadgets.stage_data import CbfVolume, SeparateM0, SideData
 
 SIDECAR = {"M0Type": "Separate", "M0RepetitionTime": 8.0}
 WITHOUT_M0 = simulated(replace(PLAIN, n_m0=0))
 
 
 def run_without_m0(separate_m0: SeparateM0 | None) -> Outcome:
-    options = ScanOptions(sidecar=SIDECAR, separate_m0=separate_m0)
+    options = ScanOptions(sidecar=SIDECAR, side=SideData(separate_m0=separate_m0))
     return run_messages(MemorySession(WITHOUT_M0.messages), options=options)
 
 
