@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, get_args
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.recon.nufft.trajectory import TrajectoryUnits
 from perfline.recon.parameters import SubtractionDomain, SubtractionOrder
 
 __all__ = ["SERIES", "Settings", "installed_protocols", "load_settings"]
@@ -30,6 +31,20 @@ _SECTIONS = {
         "readout_shift_mm",
         "phase_shift_mm",
     ),
+    "spiral": (
+        "trajectory_units",
+        "gradient_delay_read_us",
+        "gradient_delay_phase_us",
+        "gradient_delay_slice_us",
+        "sensitivity_maps",
+        "n_virtual_coils",
+        "sense_iterations",
+        "sense_regularization",
+        "off_resonance",
+        "n_time_segments",
+        "gridding_tolerance",
+        "n_threads",
+    ),
     "perfusion": ("subtraction_order", "subtraction_domain"),
     "output": ("series", "volume_images"),
 }
@@ -42,12 +57,25 @@ _CHOICES = {
     "subtraction_order": tuple(SubtractionOrder),
     "subtraction_domain": tuple(SubtractionDomain),
     "volume_images": ("magnitude", "complex"),
+    "trajectory_units": ("header", *get_args(TrajectoryUnits)),
+    "sensitivity_maps": ("adaptive", "espirit"),
+    "off_resonance": ("auto", "none", "field_map", "dual_echo"),
 }
 
-_RANGES = {
+# a range of whole numbers wants a whole number
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "ghost_filter_weight": (0.0, 0.99),
     "readout_shift_mm": (-1000.0, 1000.0),
     "phase_shift_mm": (-1000.0, 1000.0),
+    "gradient_delay_read_us": (-100.0, 100.0),
+    "gradient_delay_phase_us": (-100.0, 100.0),
+    "gradient_delay_slice_us": (-100.0, 100.0),
+    "n_virtual_coils": (0, 256),
+    "sense_iterations": (1, 100),
+    "sense_regularization": (0.0, 1.0),
+    "n_time_segments": (0, 64),
+    "gridding_tolerance": (1e-6, 1e-2),
+    "n_threads": (0, 64),
 }
 
 
@@ -65,6 +93,18 @@ class Settings:
     incomplete_volumes: str = "drop"
     readout_shift_mm: float = 0.0
     phase_shift_mm: float = 0.0
+    trajectory_units: str = "header"
+    gradient_delay_read_us: float = 0.0
+    gradient_delay_phase_us: float = 0.0
+    gradient_delay_slice_us: float = 0.0
+    sensitivity_maps: str = "adaptive"
+    n_virtual_coils: int = 0
+    sense_iterations: int = 8
+    sense_regularization: float = 1e-3
+    off_resonance: str = "auto"
+    n_time_segments: int = 0
+    gridding_tolerance: float = 4e-4
+    n_threads: int = 0
     subtraction_order: str = "pairwise"
     subtraction_domain: str = "magnitude"
     series: tuple[str, ...] = SERIES
@@ -113,7 +153,11 @@ def _check(key: str, value: object, origin: str) -> Any:
         raise ConfigurationError(f"{origin}: {key}: expected a number, got {value!r}") from None
     if isinstance(value, bool) or not low <= number <= high:
         raise ConfigurationError(f"{origin}: {key}: expected {low:g} to {high:g}, got {value!r}")
-    return number
+    if not isinstance(low, int):
+        return number
+    if number != int(number):
+        raise ConfigurationError(f"{origin}: {key}: expected a whole number, got {value!r}")
+    return int(number)
 
 
 def installed_protocols() -> tuple[str, ...]:
