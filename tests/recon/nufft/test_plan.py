@@ -4,8 +4,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from reference.nufft import adjoint_dtft, forward_dtft, relative_error
 from reference.trajectories import cartesian, complex_noise, scattered, spiral
 
@@ -133,42 +131,6 @@ def test_inputs_are_left_alone_and_earlier_calls_leave_no_trace(path):
     plan.forward(plan.adjoint(complex_noise(5, (17, *plan.sample_shape))))
     np.testing.assert_array_equal(plan.adjoint(samples), first)
     np.testing.assert_array_equal(samples, before)
-
-
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**31), shift=st.tuples(st.integers(-6, 6), st.integers(-7, 7)), n=st.integers(20, 200))
-def test_translation_and_linearity(seed, shift, n):
-    matrix = (18, 22)
-    trajectory = scattered(1, n, matrix, seed)
-    plan = NufftPlan(trajectory, matrix, 1e-4)
-    image = np.zeros(matrix, np.complex64)
-    image[7:11, 8:14] = complex_noise(seed, (4, 6))
-    phase = np.exp(-2j * np.pi * (trajectory @ (np.array(shift) / matrix)))
-    moved = plan.forward(np.roll(image, shift, axis=(0, 1)))
-    # twice the tolerance; the small object weighs the centre, where the window errs least, but its norm varies
-    scale = np.linalg.norm(image) * np.sqrt(n / np.prod(matrix))
-    assert np.linalg.norm(moved - phase * plan.forward(image)) < 4e-4 * scale
-    samples = complex_noise(seed + 1, (2, 1, n))
-    both = plan.adjoint(samples[0] + np.complex64(2j) * samples[1])
-    # rounding of the sums, which the deapodisation amplifies where the oversampling is low
-    assert relative_error(both, plan.adjoint(samples[0]) + 2j * plan.adjoint(samples[1])) < 1e-5
-
-
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**31))
-def test_conjugate_symmetry_and_order_of_samples(seed):
-    matrix = (16, 22)
-    half = scattered(1, 60, matrix, seed)
-    plan = NufftPlan(np.concatenate([half, -half], axis=1), matrix, 1e-4)
-    image = complex_noise(seed, matrix).real.astype(np.complex64)
-    there = plan.forward(image)[0]
-    # the windows of k and -k are placed differently: twice the tolerance
-    assert np.linalg.norm(there[60:] - there[:60].conj()) < 2e-4 * np.linalg.norm(there)
-    order = np.random.default_rng(seed).permutation(120)
-    shuffled = NufftPlan(plan.trajectory[:, order], matrix, 1e-4)
-    # the same sums; their rounding as above
-    assert relative_error(shuffled.forward(image)[0], there[order]) < 1e-5
-    assert relative_error(shuffled.adjoint(there[None, order]), plan.adjoint(there[None])) < 1e-5
 
 
 def test_edge_of_k_space_is_one_point_with_its_opposite(path):
