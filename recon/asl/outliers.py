@@ -1,0 +1,84 @@
+"""Which pairs to leave out: by how far their mean lies from that of the others, never more than a stated share."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from perfline.recon.checks import check_finite, check_positive
+from perfline.recon.errors import InputError
+
+__all__ = ["MAD_OF_NORMAL", "outlying_pairs"]
+
+MAD_OF_NORMAL: Final = 0.6744897501960817
+"""Median absolute deviation of a normal distribution over its standard deviation."""
+
+_LEAST_PAIRS: Final = 5
+"""Below this a median says nothing about what is usual."""
+
+
+def outlying_pairs(pair_means: ArrayLike, limit: float = 2.5, most_rejected: float = 0.3) -> NDArray[np.bool_]:
+    """Find pairs whose mean perfusion is unlike that of the others.
+
+    Parameters
+    ----------
+    pair_means : array (n_pairs,)
+        Mean of delta-M over grey matter, or over the head, of each pair.
+    limit : float
+        Distance from the median [standard deviations, estimated from the median absolute deviation].
+    most_rejected : float
+        Share of all pairs, 0 to less than 0.5, that may be marked at most: of more candidates the farthest are taken.
+
+    Returns
+    -------
+    bool array (n_pairs,)
+        True: leave it out. All False below 5 pairs, and where all are alike.
+
+    Raises
+    ------
+    InputError
+        Another number of axes, values that are not finite, or a limit or share out of range.
+
+    Notes
+    -----
+    A pair is marked if ``|x - median| > limit MAD / 0.6745``, with median and MAD of the pairs that are not marked;
+    repeated until no more are found. The median and the MAD bear up to half of all values being wrong. Symmetric in the
+    sign: a pair with twice the usual signal is as suspect as one with none, so that the mean is not drawn to one side.
+
+    It has a price where nothing is wrong: of 20 normal pairs 4.6 % are marked (of 100, 1.9 %), the mean of the others
+    scatters by 14 % (7 %) more than that of all, and the scatter of the others understates it.
+
+    References
+    ----------
+    Dolui S et al. 2017, J Magn Reson Imaging 46:1786-1797 (SCORE, first step).
+
+    Examples
+    --------
+    >>> outlying_pairs([5.1, 4.9, 5.0, 5.2, 30.0, 4.8])
+    array([False, False, False, False,  True, False])
+    """
+    values = np.asarray(pair_means, np.float64)
+    if values.ndim != 1:
+        raise InputError(f"pair_means: expected (n_pairs,), got {values.shape}")
+    check_finite("pair_means", values)
+    check_positive("limit", limit)
+    if not 0 <= most_rejected < 0.5:
+        raise InputError(f"most_rejected: expected 0 to less than 0.5, got {most_rejected}")
+    marked = np.zeros(values.size, np.bool_)
+    if values.size < _LEAST_PAIRS:
+        return marked
+    while True:
+        kept = values[~marked]
+        median = np.median(kept)
+        distance = np.abs(values - median)
+        deviation = np.median(distance[~marked]) / MAD_OF_NORMAL
+        found = distance > limit * deviation
+        if deviation == 0 or not np.any(found & ~marked):
+            break
+        marked |= found
+    n_most = int(most_rejected * values.size)
+    if marked.sum() > n_most:
+        farthest = np.argsort(np.where(marked, distance, -1.0), kind="stable")[values.size - n_most :]
+        marked[:] = False
+        marked[farthest] = True
+    return marked
