@@ -1,4 +1,5 @@
-"""Which pairs to leave out: by how far their mean lies from that of the others, never more than a stated share."""
+"""Which pairs to leave out: by how far their mean lies from that of the others, never more than a stated share; and how
+much a volume is like those before it, which is how breathing shows in the kidneys."""
 
 from typing import Final
 
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from perfline.recon.checks import check_finite, check_positive
 from perfline.recon.errors import InputError
 
-__all__ = ["MAD_OF_NORMAL", "outlying_pairs"]
+__all__ = ["MAD_OF_NORMAL", "likeness", "outlying_pairs"]
 
 MAD_OF_NORMAL: Final = 0.6744897501960817
 """Median absolute deviation of a normal distribution over its standard deviation."""
@@ -82,3 +83,44 @@ def outlying_pairs(pair_means: ArrayLike, limit: float = 2.5, most_rejected: flo
         marked[:] = False
         marked[farthest] = True
     return marked
+
+
+def likeness(image: NDArray[np.floating], mean: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
+    """Correlation of a volume with the mean of those before it: low where the organ has moved.
+
+    Parameters
+    ----------
+    image, mean : float array (n_slices, n_y, n_x)
+        Magnitudes of the same volume type: a control with controls.
+    mask : bool array (n_slices, n_y, n_x)
+        Where the organ is.
+
+    Returns
+    -------
+    float
+        -1 to 1; 0 where one of them is constant.
+
+    Raises
+    ------
+    InputError
+        Shapes differ, or the mask holds fewer than two voxels.
+
+    References
+    ----------
+    Nery F et al. 2020, MAGMA 33:141-161 (renal ASL consensus: rejection of volumes displaced by breathing).
+
+    Examples
+    --------
+    >>> image = np.array([[[1.0, 2.0, 4.0]]])
+    >>> round(likeness(3 * image + 1, image, image > 0), 12)
+    1.0
+    """
+    for name, array in (("mean", mean), ("mask", mask)):
+        if array.shape != image.shape:
+            raise InputError(f"{name}: expected {image.shape}, got {array.shape}")
+    a, b = image[mask].astype(np.float64), mean[mask].astype(np.float64)
+    if a.size < 2:
+        raise InputError(f"mask: expected two voxels or more, got {a.size}")
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt(np.dot(a, a) * np.dot(b, b)))
+    return float(np.dot(a, b)) / size if size > 0 else 0.0

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfline.recon.asl.outliers import outlying_pairs
+from perfline.recon.asl.outliers import likeness, outlying_pairs
 from perfline.recon.errors import InputError
 
 USUAL = np.random.default_rng(1).normal(6.0, 1.0, 40)
@@ -72,3 +72,35 @@ def test_sign_and_share(values, scale, shift, share):
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         outlying_pairs(*arguments)
+
+
+def test_likeness_is_the_correlation_within_the_mask():
+    rng = np.random.default_rng(4)
+    mean = rng.uniform(0, 100, (2, 7, 5))
+    mask = rng.uniform(size=mean.shape) > 0.3
+    image = mean + rng.normal(0, 20, mean.shape)
+    # the same sums in another order
+    assert likeness(image, mean, mask) == pytest.approx(np.corrcoef(image[mask], mean[mask])[0, 1], rel=1e-10)
+    assert likeness(np.ones_like(mean), mean, mask) == 0.0
+
+
+def test_a_moved_kidney_is_less_like_the_mean():
+    y, x = np.mgrid[:30, :24]
+    kidney = 100.0 * ((y - 15) ** 2 / 64 + (x - 10) ** 2 / 25 < 1)[None]
+    here = likeness(kidney + 1, kidney, np.ones_like(kidney, bool))
+    moved = likeness(np.roll(kidney, 5, axis=1), kidney, np.ones_like(kidney, bool))
+    assert here == pytest.approx(1, rel=1e-12)
+    assert moved < 0.7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mean": np.ones((1, 2, 3))}, r"mean: expected \(1, 2, 2\), got \(1, 2, 3\)"),
+        ({"mask": np.zeros((1, 2, 2), bool)}, "mask: expected two voxels or more, got 0"),
+    ],
+)
+def test_bad_volumes_are_refused(change, message):
+    arguments = {"image": np.ones((1, 2, 2)), "mean": np.ones((1, 2, 2)), "mask": np.ones((1, 2, 2), bool), **change}
+    with pytest.raises(InputError, match=message):
+        likeness(**arguments)

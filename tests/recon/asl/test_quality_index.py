@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from perfline.recon.asl.quality_index import quality_evaluation_index
+from perfline.recon.errors import InputError
+
+RNG = np.random.default_rng(9)
+SHAPE = (3, 24, 20)
+GREY = np.zeros(SHAPE)
+GREY[:, 4:20, 3:17] = 1
+GREY[:, 8:16, 6:14] = 0
+WHITE = np.zeros(SHAPE)
+WHITE[:, 8:16, 6:14] = 1
+MASK = GREY + WHITE > 0
+VOXEL = (3.5, 4.0, 6.0)
+
+
+def index(cbf, **changes):
+    arguments = {"grey_part": GREY, "white_part": WHITE, "voxel_size": VOXEL, "mask": MASK, **changes}
+    return quality_evaluation_index(cbf, **arguments)
+
+
+def test_formula_by_hand_where_smoothing_does_nothing():
+    cbf = 60 * GREY + 20 * WHITE + np.where(MASK, RNG.normal(0, 15, SHAPE), np.nan)
+    found = index(cbf, voxel_size=(1e4, 1e4, 1e4))
+    grey, white = cbf[GREY == 1], cbf[WHITE == 1]
+    r = np.corrcoef(cbf[MASK], (2.5 * GREY + WHITE)[MASK])[0, 1]
+    pooled = (np.sum((grey - grey.mean()) ** 2) + np.sum((white - white.mean()) ** 2)) / (grey.size + white.size - 2)
+    n = np.mean(grey < 0)
+    wanted = (
+        (1 - np.exp(-3.0126 * r**2.4419)) * np.exp(-(0.054 * (pooled / grey.mean()) ** 0.9272 + 2.8478 * n**0.5196))
+    ) ** (1 / 3)
+    assert found == pytest.approx(wanted, rel=1e-10)
+    assert 0.2 < found < 0.95
+
+
+def test_it_falls_with_noise_and_is_near_nothing_for_noise_alone():
+    noise = RNG.normal(0, 1, SHAPE)
+    perfusion = 60 * GREY + 20 * WHITE
+    values = [index(perfusion + level * noise) for level in (0, 20, 60, 200)]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 0.9
+    assert index(50 * noise) < 0.25
+
+
+def test_an_inverted_map_has_none():
+    assert index(-(60 * GREY + 20 * WHITE)) == 0.0
+
+
+def test_smoothing_stays_within_the_mask():
+    cbf = 60 * GREY + 20 * WHITE
+    assert index(cbf) == index(np.where(MASK, cbf, 1e6))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"grey_part": GREY[:2]}, r"grey_part: expected \(3, 24, 20\), got \(2, 24, 20\)"),
+        ({"white_part": 2 * WHITE}, "white_part: expected 0 to 1, got 0 to 2"),
+        ({"white_part": 0 * WHITE}, "white_part: expected two voxels or more of at least 0.9 in the mask"),
+        ({"voxel_size": (3.0, 0.0, 3.0)}, r"voxel_size: expected a positive number \[mm\], got 0.0"),
+    ],
+)
+def test_bad_arguments_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        index(np.ones(SHAPE), **changes)
