@@ -55,8 +55,8 @@ def split_tissues(
     Notes
     -----
     In the window ``image = p_GM m_GM + p_WM m_WM``, two unknowns for its voxels, by least squares; where one tissue is
-    absent from the window the other alone is fitted. To be applied to delta-M and to M0 alike, before the division, with
-    one window. The maps are smoothed by about the window.
+    absent from the window the other alone is fitted. To be applied to delta-M and to M0 alike, with one window, before
+    the division. The maps are smoothed by about the window.
 
     References
     ----------
