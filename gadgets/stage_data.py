@@ -25,6 +25,7 @@ __all__ = [
     "GradientResponse",
     "HargreavesParameters",
     "KSpaceSlice",
+    "KineticFit",
     "Limits",
     "M0Volume",
     "Notice",
@@ -32,11 +33,16 @@ __all__ = [
     "PerfusionAverage",
     "Purpose",
     "Readout",
+    "RegionLabels",
+    "RegionPrecision",
     "ScanHeader",
+    "ScanQuality",
     "SeparateM0",
     "SideData",
     "SliceGeometry",
     "SpiralParameters",
+    "TerritoryMap",
+    "TissueMaps",
     "Volume",
     "VolumeKey",
     "VolumeLabel",
@@ -153,13 +159,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class VolumeLabel:
-    """What one volume of the scan is: its type, its place in the series and in its pair."""
+    """What one volume of the scan is: its type, its place in the series and in its pair.
+
+    ``cycle`` is the row of the encoding matrix of an encoded scan, whose ``pair`` is the number of its block.
+    """
 
     volume_type: VolumeType
     index: int
     pair: int | None
     post_labeling_delay: float | None
     labeling_duration: float | None
+    cycle: int | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +180,7 @@ class AslParameters:
     ``idx.set`` tells.
     ``post_labeling_delay`` and ``labeling_duration`` are per volume, per delay (``idx.phase``) or of length one.
     ``slice_timing`` is empty for a 3D readout. ``blood_t1`` and the others below it may be None only where no CBF is
-    asked for.
+    asked for. ``encoding_matrix`` (cycles x components) is empty for plain control and label.
     """
 
     labeling_type: LabelingType
@@ -190,6 +200,8 @@ class AslParameters:
     acquisition_type: str
     slice_timing: tuple[float, ...]
     volume_types: tuple[VolumeType, ...]
+    encoding_matrix: tuple[tuple[float, ...], ...] = ()
+    organ: str = "brain"
 
 
 @dataclass(frozen=True)
@@ -378,17 +390,44 @@ class FieldMap:
 
 
 @dataclass(frozen=True)
+class RegionLabels:
+    """Regions on the grid of the images: int32 (n_slices, n_y, n_x), 0 outside; ``names`` by label."""
+
+    labels: NDArray[np.int32]
+    affine: NDArray[np.float64] | None
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class TissueMaps:
+    """Share of each tissue in a voxel, float32 (n_slices, n_y, n_x), on the grid of the images."""
+
+    grey_matter: NDArray[np.float32]
+    white_matter: NDArray[np.float32]
+    affine: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
 class SideData:
-    """What the person who starts a scan gives beside its stream."""
+    """What the person who starts a scan gives beside its stream.
+
+    ``transit_time`` is float32 (n_slices, n_y, n_x) [s].
+    """
 
     separate_m0: SeparateM0 | None = None
     trajectory: GivenTrajectory | None = None
     field_map: FieldMap | None = None
+    regions: RegionLabels | None = None
+    tissues: TissueMaps | None = None
+    transit_time: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class DeltaMVolume:
-    """Control minus label, float32 (n_slices, n_y, n_x)."""
+    """Control minus label, float32 (n_slices, n_y, n_x).
+
+    ``artery`` counts the arteries of a vessel-encoded scan from 1; None where the label is that of all of them.
+    """
 
     image: NDArray[np.float32]
     index: int
@@ -396,6 +435,7 @@ class DeltaMVolume:
     post_labeling_delay: float
     labeling_duration: float
     source: tuple[VolumeKey, ...]
+    artery: int | None = None
 
 
 @dataclass(frozen=True)
@@ -404,7 +444,7 @@ class PerfusionAverage:
 
     ``variance`` is that of a single pair (n - 1 in the denominator; NaN for one pair), ``tsnr`` mean over its square
     root.
-    ``source`` is the pair that was added last.
+    ``source`` is the pair that was added last. ``artery`` as in `DeltaMVolume`.
     """
 
     mean: NDArray[np.float32]
@@ -416,6 +456,25 @@ class PerfusionAverage:
     post_labeling_delay: float
     labeling_duration: float
     source: tuple[VolumeKey, ...]
+    artery: int | None = None
+
+
+@dataclass(frozen=True)
+class KineticFit:
+    """What a fit over several delays gives beside the blood flow, float32 (n_slices, n_y, n_x).
+
+    ``status`` is uint8: 0 where the fit is sound, else the code of what failed (`perfline.recon.asl.fit_status`).
+    Delays and durations [s] are those of the measurements that went into it.
+    """
+
+    arterial_transit_time: NDArray[np.float32]
+    arterial_transit_time_error: NDArray[np.float32]
+    arterial_blood_volume: NDArray[np.float32] | None
+    arterial_blood_volume_error: NDArray[np.float32] | None
+    reduced_chi_square: NDArray[np.float32]
+    status: NDArray[np.uint8]
+    post_labeling_delays: tuple[float, ...]
+    labeling_durations: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -423,6 +482,7 @@ class CbfVolume:
     """Blood flow and its standard error, float32 (n_slices, n_y, n_x), after ``n_pairs`` pairs.
 
     ``unit`` is ``mL/100g/min``, or ``relative`` where no M0 exists. ``mask`` is where M0 is above the background.
+    ``fit`` is None for a single delay; with it, delay and duration are NaN. ``artery`` as in `DeltaMVolume`.
     """
 
     cbf: NDArray[np.float32]
@@ -434,6 +494,48 @@ class CbfVolume:
     geometry: SliceGeometry
     post_labeling_delay: float
     labeling_duration: float
+    source: tuple[VolumeKey, ...]
+    fit: KineticFit | None = None
+    artery: int | None = None
+
+
+@dataclass(frozen=True)
+class TerritoryMap:
+    """Which artery feeds a voxel: int16 (n_slices, n_y, n_x) from 1, 0 where nothing can be said.
+
+    ``probability`` is float32 (n_arteries, n_slices, n_y, n_x), after ``n_blocks`` blocks.
+    """
+
+    artery: NDArray[np.int16]
+    probability: NDArray[np.float32]
+    n_blocks: int
+    geometry: SliceGeometry
+    source: tuple[VolumeKey, ...]
+
+
+@dataclass(frozen=True)
+class RegionPrecision:
+    """Blood flow of one region after ``n_pairs`` pairs, its standard error, and the forecast.
+
+    ``n_pairs_needed`` is None without a target, or where too few pairs came to tell.
+    """
+
+    name: str
+    mean: float
+    standard_error: float
+    n_pairs: int
+    n_pairs_needed: int | None
+    is_target_reached: bool
+
+
+@dataclass(frozen=True)
+class ScanQuality:
+    """How good the scan is so far: figures by name, precision of regions, and what was left out and why."""
+
+    figures: Mapping[str, float]
+    regions: tuple[RegionPrecision, ...]
+    rejected: tuple[tuple[int, str], ...]
+    n_pairs: int
     source: tuple[VolumeKey, ...]
 
 
