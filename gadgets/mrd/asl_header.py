@@ -9,7 +9,17 @@ from typing import Any
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.mrd.convert import seconds_from_milliseconds
 from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources, missing_parameter
-from perfline.gadgets.mrd.parameter_values import boolean, choice, count, number, positive, seconds, seconds_list, text
+from perfline.gadgets.mrd.parameter_values import (
+    boolean,
+    choice,
+    count,
+    encoding_matrix,
+    number,
+    positive,
+    seconds,
+    seconds_list,
+    text,
+)
 from perfline.gadgets.stage_data import AslParameters, Limits
 from perfline.gadgets.stages.aslcontext import find_index_rule, unroll_cycle, volume_types
 from perfline.recon.asl.blood_t1 import blood_t1_at, nominal_field_strength
@@ -89,9 +99,8 @@ def resolve_asl(
         A value can't be used, or contradicts another.
     """
     labeling_type = LabelingType(sources.require("ArterialSpinLabelingType", choice(*LabelingType)))
-    if sources.has_any(["EncodingMatrix"]):
-        raise ScanHeaderError("EncodingMatrix: time- or vessel-encoded labelling isn't decoded by this version")
-    types = _context(sources, limits)
+    encoding = sources.find("EncodingMatrix", encoding_matrix) or ()
+    types = _context(sources, limits, is_encoded=bool(encoding))
     delay = _delay(sources, labeling_type, inversion_times)
     duration, cut_off, technique = _bolus(sources, labeling_type)
     m0_type = _m0_type(sources, types)
@@ -126,10 +135,11 @@ def resolve_asl(
         acquisition_type=acquisition_type,
         slice_timing=slice_timing,
         volume_types=types,
+        encoding_matrix=encoding,
     )
 
 
-def _context(sources: ParameterSources, limits: Mapping[str, Limits]) -> tuple[VolumeType, ...]:
+def _context(sources: ParameterSources, limits: Mapping[str, Limits], *, is_encoded: bool) -> tuple[VolumeType, ...]:
     """The whole aslcontext, or nothing where none was declared."""
     declared = sources.find("aslcontext", volume_types) or ()
     cycle = sources.find("aslcontext_cycle", volume_types) or ()
@@ -143,6 +153,9 @@ def _context(sources: ParameterSources, limits: Mapping[str, Limits]) -> tuple[V
     if not declared:
         return ()
     find_index_rule(declared, limits)
+    if is_encoded:
+        # the rows of the matrix tell what each cycle is
+        return declared
     n_control, n_label = (declared.count(kind) for kind in (VolumeType.CONTROL, VolumeType.LABEL))
     if bool(n_control) != bool(n_label):
         alone, missing = ("label", "control") if n_label else ("control", "label")

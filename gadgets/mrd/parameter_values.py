@@ -9,8 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from perfline.gadgets.errors import ScanHeaderError
+from perfline.recon.asl.encoding import make_encoding
+from perfline.recon.errors import ConditioningError, InputError
 
-__all__ = ["boolean", "choice", "count", "number", "positive", "seconds", "seconds_list", "text"]
+__all__ = ["boolean", "choice", "count", "encoding_matrix", "number", "positive", "seconds", "seconds_list", "text"]
 
 # longest plausible time [s]: anything above it was surely given in ms
 _LONGEST = MappingProxyType(
@@ -100,6 +102,20 @@ def choice(*allowed: str) -> Callable[[str, Any, str], str]:
         return value
 
     return convert
+
+
+def encoding_matrix(name: str, value: Any, origin: str) -> tuple[tuple[float, ...], ...]:
+    """A matrix of label encoding that can be decoded, as rows."""
+    if not isinstance(value, Sequence) or not value or any(not isinstance(row, Sequence) for row in value):
+        raise _bad(name, "a list of rows, one for each cycle", value, origin)
+    rows = tuple(tuple(number(name, entry, origin) for entry in row) for row in value)
+    if len({len(row) for row in rows}) != 1:
+        raise _bad(name, "rows of one length", value, origin)
+    try:
+        make_encoding(rows, f"{name} ({origin})")
+    except (InputError, ConditioningError) as error:
+        raise ScanHeaderError(str(error)) from error
+    return rows
 
 
 def _bad(name: str, expected: str, value: Any, origin: str) -> ScanHeaderError:

@@ -13,14 +13,14 @@ __all__ = ["Average"]
 class Average:
     """After every pair: the mean of all pairs so far and its spread.
 
-    Pairs of different post-labelling delay or labelling duration are averaged apart. The difference images travel no
-    further; all else passes.
+    Pairs of different post-labelling delay, labelling duration or artery are averaged apart. The difference images
+    travel no further; all else passes.
     """
 
     name = "average"
 
     def __init__(self) -> None:
-        self._statistics: dict[tuple[float, float], RunningStatistics] = {}
+        self._statistics: dict[tuple[float, float, int | None], RunningStatistics] = {}
         self._n_rejected = 0
 
     def process(self, item: object) -> Iterator[object]:
@@ -31,7 +31,7 @@ class Average:
             yield item
             return
         shape = item.image.shape
-        group = (item.post_labeling_delay, item.labeling_duration)
+        group = (item.post_labeling_delay, item.labeling_duration, item.artery)
         if group not in self._statistics:
             self._statistics[group] = RunningStatistics(shape)
         statistics = self._statistics[group]
@@ -46,6 +46,7 @@ class Average:
             post_labeling_delay=item.post_labeling_delay,
             labeling_duration=item.labeling_duration,
             source=item.source,
+            artery=item.artery,
         )
 
     def finish(self) -> Iterator[object]:

@@ -1,9 +1,10 @@
-"""Volumes to labelled volumes: control, label or m0scan, by what was declared, never by intensity."""
+"""Volumes to labelled volumes: control, label, m0scan or encoded cycle, by what was declared, never by intensity."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from perfline.gadgets.stage_data import Dropped, Notice, ScanHeader, Volume
+from perfline.gadgets.stages.encoded_order import EncodedOrder
 from perfline.gadgets.stages.volume_order import VolumeOrder
 
 __all__ = ["Label"]
@@ -23,7 +24,8 @@ class Label:
     name = "label"
 
     def __init__(self, header: ScanHeader) -> None:
-        self._order = VolumeOrder(header)
+        is_encoded = header.asl is not None and bool(header.asl.encoding_matrix)
+        self._order: VolumeOrder | EncodedOrder = EncodedOrder(header) if is_encoded else VolumeOrder(header)
         self._arrival = 0
         self._is_later_echo_seen = False
 

@@ -51,7 +51,7 @@ class Quantify:
         self._m0: NDArray[np.float32] | None = None
         self._mask: NDArray[np.bool_] | None = None
         self._factors: dict[tuple[float, float], NDArray[np.float64]] = {}
-        self._waiting: dict[tuple[float, float], PerfusionAverage] = {}
+        self._waiting: dict[tuple[float, float, int | None], PerfusionAverage] = {}
         self._is_several_delays_said = False
 
     def process(self, item: object) -> Iterator[object]:
@@ -69,7 +69,7 @@ class Quantify:
                 yield Notice("warning", "M0Type is Absent: blood flow is in relative units, not in mL/100g/min")
             yield from self._quantify_waiting()
         elif isinstance(item, PerfusionAverage):
-            self._waiting[(item.post_labeling_delay, item.labeling_duration)] = item
+            self._waiting[item.post_labeling_delay, item.labeling_duration, item.artery] = item
             yield from self._quantify_waiting()
 
     def finish(self) -> Iterator[object]:
@@ -84,7 +84,8 @@ class Quantify:
         if self._m0 is None or self._mask is None:
             return
         waiting, self._waiting = self._waiting, {}
-        for delay, average in waiting.items():
+        for (*times, _), average in waiting.items():
+            delay = (times[0], times[1])
             if delay not in self._factors:
                 self._factors[delay] = self._factor(*delay)
             if len(self._factors) > 1 and not self._is_several_delays_said:
@@ -125,6 +126,7 @@ class Quantify:
             post_labeling_delay=average.post_labeling_delay,
             labeling_duration=average.labeling_duration,
             source=average.source,
+            artery=average.artery,
         )
 
 

@@ -112,6 +112,12 @@ def test_missing_parameters_are_named_with_the_places_to_put_them(without, text)
         assert place in str(caught.value)
 
 
+def test_an_encoding_matrix_is_kept_as_rows_and_needs_no_control_without_label():
+    asl = parse(EncodingMatrix=[[1, -1], [1, 1]], aslcontext=["m0scan", "label", "label", "label", "label"]).asl
+    assert asl.encoding_matrix == ((1.0, -1.0), (1.0, 1.0))
+    assert parse().asl.encoding_matrix == ()
+
+
 def test_missing_parameters_of_pasl():
     with pytest.raises(MissingParameterError, match="BolusCutOffDelayTime is not given, the width of a PASL bolus"):
         parse(PASL, without=["BolusCutOffDelayTime"])
@@ -129,7 +135,10 @@ def test_missing_parameters_of_pasl():
         ({"LabelingEfficiency": 0}, "LabelingEfficiency .*expected a positive number, got 0"),
         ({"SliceTiming": [0, 0.1]}, "SliceTiming .*expected 3 times, one for each slice, got 2"),
         ({"MRAcquisitionType": "3D"}, "MRAcquisitionType .*3D, but the header's matrix has a single partition"),
-        ({"EncodingMatrix": [[1, 1], [1, -1]]}, "EncodingMatrix: time- or vessel-encoded labelling isn't decoded"),
+        ({"EncodingMatrix": [[1, 1], [1]]}, r"EncodingMatrix .*expected rows of one length, got \[\[1, 1\], \[1\]\]"),
+        ({"EncodingMatrix": [1, -1]}, "EncodingMatrix .*expected a list of rows, one for each cycle"),
+        ({"EncodingMatrix": [[1, 1], [1, 1]]}, "EncodingMatrix .*expected exactly one column of ones"),
+        ({"EncodingMatrix": [[1, 1, 1], [1, -1, -1], [1, -1, -1]]}, "EncodingMatrix .*singular"),
         (
             {"aslcontext": ["m0scan", "label", "label", "label", "label"]},
             "label without control, 4 label volumes alone",
