@@ -180,7 +180,8 @@ class AslParameters:
     ``idx.set`` tells.
     ``post_labeling_delay`` and ``labeling_duration`` are per volume, per delay (``idx.phase``) or of length one.
     ``slice_timing`` is empty for a 3D readout. ``blood_t1`` and the others below it may be None only where no CBF is
-    asked for. ``encoding_matrix`` (cycles x components) is empty for plain control and label.
+    asked for. ``encoding_matrix`` (cycles x components) is empty for plain control and label. ``tissue_t1`` is for M0
+    of a short repetition time, ``perfused_tissue_t1`` for the kinetic model.
     """
 
     labeling_type: LabelingType
@@ -202,6 +203,7 @@ class AslParameters:
     volume_types: tuple[VolumeType, ...]
     encoding_matrix: tuple[tuple[float, ...], ...] = ()
     organ: str = "brain"
+    perfused_tissue_t1: float = 1.3
 
 
 @dataclass(frozen=True)

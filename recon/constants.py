@@ -9,9 +9,15 @@ from types import MappingProxyType
 from typing import Final
 
 __all__ = [
+    "ABV_BOUNDS",
+    "ATT_BOUNDS",
     "BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE",
     "BLOOD_T1",
+    "BLOOD_T1_HAEMATOCRIT_RANGE",
+    "BLOOD_T1_RATE_BY_HAEMATOCRIT",
+    "CBF_BOUNDS",
     "FIELD_STRENGTH_TOLERANCE",
+    "GREY_MATTER_T1",
     "LABELING_EFFICIENCY",
     "M0_REPETITION_TIME_LIMIT",
     "NOISE_EQUIVALENT_BANDWIDTH_RATIO",
@@ -40,6 +46,10 @@ BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE: Final = 0.95
 TISSUE_T1: Final = 1.6
 """Single T1 of brain tissue [s] at 3 T for the correction of an M0 image with a short repetition time."""
 
+GREY_MATTER_T1: Final = 1.3
+"""T1 of grey matter [s] at 3 T for the kinetic model (default of BASIL, Chappell et al. 2009, IEEE Trans Signal Process
+57:223)."""
+
 M0_REPETITION_TIME_LIMIT: Final = 5.0
 """Repetition time [s] below which an M0 image is corrected for incomplete recovery (Alsop 2015)."""
 
@@ -49,3 +59,19 @@ relativeReceiverNoiseBandwidth)."""
 
 SECONDS_PER_MINUTE_TIMES_100_G: Final = 6000.0
 """From ml/g/s to ml/100 g/min."""
+
+BLOOD_T1_RATE_BY_HAEMATOCRIT: Final = (0.38, 0.52)
+"""Intercept and slope of 1/T1 [1/s] of arterial blood over the haematocrit at 3 T (Lu et al. 2004, Magn Reson Med
+52:679; bovine blood, 37 C, oxygenation 92 %)."""
+
+BLOOD_T1_HAEMATOCRIT_RANGE: Final = (0.2, 0.7)
+"""Haematocrit for which the line is used: anaemia to newborns; it was measured from 0.38 to 0.46."""
+
+CBF_BOUNDS: Final = (0.0, 300.0)
+"""Of a kinetic fit [ml/100 g/min]: beyond all grey matter; kidneys need more."""
+
+ATT_BOUNDS: Final = (0.0, 5.0)
+"""Of a kinetic fit, arterial transit time [s]: beyond all that a label survives."""
+
+ABV_BOUNDS: Final = (0.0, 0.1)
+"""Of a kinetic fit, arterial blood volume as a fraction of the voxel."""

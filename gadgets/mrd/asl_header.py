@@ -23,7 +23,7 @@ from perfline.gadgets.mrd.parameter_values import (
 from perfline.gadgets.stage_data import AslParameters, Limits
 from perfline.gadgets.stages.aslcontext import find_index_rule, unroll_cycle, volume_types
 from perfline.recon.asl.blood_t1 import blood_t1_at, nominal_field_strength
-from perfline.recon.constants import LABELING_EFFICIENCY, PARTITION_COEFFICIENT, TISSUE_T1
+from perfline.recon.constants import GREY_MATTER_T1, LABELING_EFFICIENCY, PARTITION_COEFFICIENT, TISSUE_T1
 from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = ["ASL_NAMES", "DECISIVE_NAMES", "resolve_asl"]
@@ -50,6 +50,7 @@ DECISIVE_NAMES = (
 ASL_NAMES = (
     *DECISIVE_NAMES,
     "BloodT1",
+    "GreyMatterT1",
     "MRAcquisitionType",
     "PartitionCoefficient",
     "RepetitionTimePreparation",
@@ -59,8 +60,8 @@ ASL_NAMES = (
     "VascularCrushing",
     "VascularCrushingVENC",
 )
-"""Names that belong to labelling and quantification. `BloodT1`, `M0RepetitionTime`, `PartitionCoefficient` and
-`TissueT1` are ours, the others BIDS."""
+"""Names that belong to labelling and quantification. `BloodT1`, `GreyMatterT1`, `M0RepetitionTime`,
+`PartitionCoefficient` and `TissueT1` are ours, the others BIDS."""
 
 
 def resolve_asl(
@@ -136,6 +137,9 @@ def resolve_asl(
         slice_timing=slice_timing,
         volume_types=types,
         encoding_matrix=encoding,
+        perfused_tissue_t1=sources.require(
+            "GreyMatterT1", _t1, unit="s", default=Candidate(GREY_MATTER_T1, "default: grey matter at 3 T")
+        ),
     )
 
 

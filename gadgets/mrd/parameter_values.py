@@ -19,6 +19,7 @@ _LONGEST = MappingProxyType(
     {
         "EchoTime": 1.0,
         "BloodT1": 10.0,
+        "GreyMatterT1": 10.0,
         "TissueT1": 10.0,
         "LabelingDuration": 10.0,
         "PostLabelingDelay": 10.0,
