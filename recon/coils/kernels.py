@@ -12,6 +12,7 @@ __all__ = [
     "align_phase_inplace",
     "combine_maps",
     "combine_weights",
+    "image_eigenvectors",
     "root_sum_of_squares",
     "warm_up",
     "window_eigenvectors",
@@ -191,6 +192,41 @@ def _multiply(
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
+def _row_eigenvectors(
+    cov_real: NDArray[np.float32],
+    cov_imag: NDArray[np.float32],
+    n_iterations: int,
+    energy: NDArray[np.float32],
+    values: NDArray[np.float32],
+    maps: NDArray[np.complex64],
+) -> None:
+    """First eigenvector, of free phase, of the covariance of each pixel of a row, by the power method.
+
+    ``cov_real`` and ``cov_imag`` (n_pairs, n_x) hold the pairs ``p <= q``, ``maps`` is (n_coils, n_x). ``energy`` (n_x)
+    becomes the trace, ``values`` (n_x) the eigenvalue as far as the iteration has come. The eigenvector is 0 where the
+    energy is.
+    """
+    n_coils, n_x = maps.shape
+    vec_real = np.empty((n_coils, n_x), np.float32)
+    vec_imag = np.empty((n_coils, n_x), np.float32)
+    next_real = np.empty((n_coils, n_x), np.float32)
+    next_imag = np.empty((n_coils, n_x), np.float32)
+    norm = np.empty(n_x, np.float32)
+    _start_vectors(cov_real, cov_imag, vec_real, vec_imag, energy)
+    _normalise(vec_real, vec_imag, norm)
+    for _ in range(n_iterations):
+        _multiply(cov_real, cov_imag, vec_real, vec_imag, next_real, next_imag)
+        _normalise(next_real, next_imag, norm)
+        vec_real, next_real = next_real, vec_real
+        vec_imag, next_imag = next_imag, vec_imag
+    for x in range(n_x):
+        values[x] = np.float32(1) / norm[x] if norm[x] > 0 else np.float32(0)
+    for p in range(n_coils):
+        for x in range(n_x):
+            maps[p, x] = complex(vec_real[p, x], vec_imag[p, x])
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def window_eigenvectors(
     real: NDArray[np.float32],
     imag: NDArray[np.float32],
@@ -210,24 +246,30 @@ def window_eigenvectors(
     columns = np.zeros((2, n_x + 2 * half), np.float32)
     cov_real = np.empty((n_pairs, n_x), np.float32)
     cov_imag = np.empty((n_pairs, n_x), np.float32)
-    vec_real = np.empty((n_coils, n_x), np.float32)
-    vec_imag = np.empty((n_coils, n_x), np.float32)
-    next_real = np.empty((n_coils, n_x), np.float32)
-    next_imag = np.empty((n_coils, n_x), np.float32)
-    norm = np.empty(n_x, np.float32)
+    values = np.empty(n_x, np.float32)
     for z in range(n_slices):
         for y in range(n_y):
             _window_covariance(real[z], imag[z], y, half, columns, cov_real, cov_imag)
-            _start_vectors(cov_real, cov_imag, vec_real, vec_imag, energy[z, y])
-            _normalise(vec_real, vec_imag, norm)
-            for _ in range(n_iterations):
-                _multiply(cov_real, cov_imag, vec_real, vec_imag, next_real, next_imag)
-                _normalise(next_real, next_imag, norm)
-                vec_real, next_real = next_real, vec_real
-                vec_imag, next_imag = next_imag, vec_imag
-            for p in range(n_coils):
-                for x in range(n_x):
-                    maps[z, p, y, x] = complex(vec_real[p, x], vec_imag[p, x])
+            _row_eigenvectors(cov_real, cov_imag, n_iterations, energy[z, y], values, maps[z, :, y])
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def image_eigenvectors(
+    cov_real: NDArray[np.float32],
+    cov_imag: NDArray[np.float32],
+    n_iterations: int,
+    values: NDArray[np.float32],
+    maps: NDArray[np.complex64],
+) -> None:
+    """First eigenvalue and eigenvector, of free phase, of a Hermitian matrix given for each pixel of an image.
+
+    ``cov_real`` and ``cov_imag`` (n_y, n_pairs, n_x) hold the pairs ``p <= q``, ``maps`` is (n_coils, n_y, n_x) and
+    ``values`` (n_y, n_x).
+    """
+    n_y, n_x = values.shape
+    trace = np.empty(n_x, np.float32)
+    for y in range(n_y):
+        _row_eigenvectors(cov_real[y], cov_imag[y], n_iterations, trace, values[y], maps[:, y])
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -270,4 +312,5 @@ def warm_up() -> None:
     part = np.ones((1, 2, 3, 4), np.float32)
     energy = np.empty((1, 3, 4), np.float32)
     window_eigenvectors(part, part, 1, 2, energy, images)
+    image_eigenvectors(np.ones((3, 3, 4), np.float32), np.zeros((3, 3, 4), np.float32), 2, energy[0], images[0])
     align_phase_inplace(np.ones((1, 2), np.complex64), energy, np.float32(0), images)

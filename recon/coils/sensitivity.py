@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from perfline.recon.checks import check_finite, check_shape
 from perfline.recon.coils import kernels
+from perfline.recon.coils.reference_coil import align_to_reference_inplace
 from perfline.recon.errors import ConditioningError, InputError
 
 __all__ = ["estimate_sensitivity"]
@@ -80,8 +81,7 @@ def estimate_sensitivity(images: NDArray[np.complex64], *, window: int = 5) -> N
     energy = np.empty((n_slices, n_y, n_x), np.float32)
     kernels.window_eigenvectors(real, imag, window // 2, _N_ITERATIONS, energy, maps)
     lowest_energy = np.float32(_NO_SIGNAL * energy.max())
-    references = _reference_coils(maps, energy, lowest_energy)
-    kernels.align_phase_inplace(references, energy, lowest_energy, maps)
+    align_to_reference_inplace(maps, energy, lowest_energy)
     return maps
 
 
@@ -95,29 +95,3 @@ def _scaled_parts(images: NDArray[np.complex64]) -> tuple[NDArray[np.float32], N
     real = np.multiply(images.real, scale, dtype=np.float64).astype(np.float32)
     imag = np.multiply(images.imag, scale, dtype=np.float64).astype(np.float32)
     return real, imag
-
-
-def _reference_coils(
-    maps: NDArray[np.complex64], energy: NDArray[np.float32], lowest_energy: np.float32
-) -> NDArray[np.complex64]:
-    """Find the virtual coil of each slice that is most like all its maps, complex64 (n_slices, n_coils)."""
-    n_slices, n_coils = maps.shape[:2]
-    weight = np.where(energy > lowest_energy, energy, np.float32(0)).reshape(n_slices, 1, -1)
-    vectors = maps.reshape(n_slices, n_coils, -1)
-    likeness = (vectors * weight) @ vectors.conj().transpose(0, 2, 1)
-    previous = _first_eigenvector(likeness.sum(axis=0))
-    strongest = previous[np.argmax(np.abs(previous))]
-    previous = previous * (strongest.conj() / abs(strongest))
-    references = np.empty((n_slices, n_coils), np.complex64)
-    for z in range(n_slices):
-        if weight[z].any():
-            vector = _first_eigenvector(likeness[z])
-            product = np.vdot(vector, previous)
-            # two slices without any coil in common have no phase to agree on
-            previous = vector * (product / abs(product)) if abs(product) > 0 else vector
-        references[z] = previous
-    return references
-
-
-def _first_eigenvector(matrix: NDArray[np.complex64]) -> NDArray[np.complex128]:
-    return np.linalg.eigh(matrix.astype(np.complex128))[1][:, -1]

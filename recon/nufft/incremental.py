@@ -1,14 +1,39 @@
 """The adjoint transform of interleaves as they arrive."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.recon.checks import check_shape
 from perfline.recon.errors import InputError
-from perfline.recon.nufft.plan import NufftPlan
 
-__all__ = ["IncrementalAdjoint"]
+__all__ = ["IncrementalAdjoint", "ShotwisePlan"]
+
+
+class ShotwisePlan(Protocol):
+    """A plan whose shots can be transformed one by one."""
+
+    @property
+    def matrix(self) -> tuple[int, ...]:
+        """Pixels of each axis."""
+
+    @property
+    def sample_shape(self) -> tuple[int, int]:
+        """Shots and samples of each."""
+
+    @property
+    def shot_plans(self) -> "Sequence[ShotwisePlan]":
+        """A plan of each shot."""
+
+    def adjoint(
+        self,
+        samples: NDArray[np.complex64],
+        weights: NDArray[np.float32] | None = None,
+        out: NDArray[np.complex64] | None = None,
+    ) -> NDArray[np.complex64]:
+        """From samples to images."""
 
 
 class IncrementalAdjoint:
@@ -16,12 +41,16 @@ class IncrementalAdjoint:
 
     Parameters
     ----------
-    plan : NufftPlan
+    plan : NufftPlan or OffResonancePlan
         Of all interleaves. Several sums may stand on one plan, one for each slice or type of volume.
     batch : sequence of int
         Leading axes of the samples: coils, slices.
     weights : float32 array (n_shots, n_samples), optional
         Factor of each sample, as of the density compensation.
+    out : complex64 array (*batch, *matrix), optional
+        C-contiguous; to sum in. Overwritten by the first interleaf.
+    scratch : complex64 array (*batch, *matrix), optional
+        C-contiguous; for one interleaf. May be shared by sums that are not worked on at once.
 
     Notes
     -----
@@ -31,6 +60,7 @@ class IncrementalAdjoint:
 
     Examples
     --------
+    >>> from perfline.recon.nufft.plan import NufftPlan
     >>> k = np.random.default_rng(0).uniform(-6, 6, (3, 20, 2))
     >>> plan = NufftPlan(k, (12, 14))
     >>> samples = np.ones((3, 20), np.complex64)
@@ -41,7 +71,14 @@ class IncrementalAdjoint:
     True
     """
 
-    def __init__(self, plan: NufftPlan, batch: Sequence[int] = (), weights: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self,
+        plan: ShotwisePlan,
+        batch: Sequence[int] = (),
+        weights: NDArray[np.float32] | None = None,
+        out: NDArray[np.complex64] | None = None,
+        scratch: NDArray[np.complex64] | None = None,
+    ) -> None:
         if weights is not None and weights.shape != plan.sample_shape:
             raise InputError(f"weights: expected {plan.sample_shape}, got {weights.shape}")
         self.plan = plan
@@ -49,8 +86,10 @@ class IncrementalAdjoint:
         self._weights = weights
         self._shot_plans = plan.shot_plans
         self._arrived = np.zeros(len(self._shot_plans), bool)
-        self._sum = np.zeros((*self.batch, *plan.matrix), np.complex64)
-        self._part = np.empty_like(self._sum)
+        self._sum = np.empty((*self.batch, *plan.matrix), np.complex64) if out is None else out
+        self._part = np.empty_like(self._sum) if scratch is None else scratch
+        for name, array in (("out", self._sum), ("scratch", self._part)):
+            check_shape(name, array, (*self.batch, *plan.matrix))
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -79,8 +118,11 @@ class IncrementalAdjoint:
         if samples.shape != expected:
             raise InputError(f"samples: expected {expected}, got {samples.shape}")
         weights = None if self._weights is None else self._weights[shot : shot + 1]
-        self._shot_plans[shot].adjoint(samples[..., None, :], weights, self._part)
-        self._sum += self._part
+        if self._arrived.any():
+            self._shot_plans[shot].adjoint(samples[..., None, :], weights, self._part)
+            self._sum += self._part
+        else:
+            self._shot_plans[shot].adjoint(samples[..., None, :], weights, self._sum)
         self._arrived[shot] = True
 
     def finish(self) -> NDArray[np.complex64]:
@@ -104,5 +146,4 @@ class IncrementalAdjoint:
 
     def reset(self) -> None:
         """Discard what was added."""
-        self._sum[:] = 0
         self._arrived[:] = False

@@ -1,12 +1,14 @@
 """The normal operator of a trajectory as one convolution with its point-spread function."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Literal
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from perfline.recon.checks import check_shape
 from perfline.recon.errors import InputError
 from perfline.recon.lanes.fft import LANE_SIZES, FftTables, LaneFft
 from perfline.recon.lanes.vector import CELL, LANES, aligned_zeros
@@ -33,12 +35,12 @@ def point_spread(
     trajectory : float64 array (n_shots, n_samples, n_axes)
         Cycles per field of view.
     matrix : sequence of int
-    weights : float32 array (n_shots, n_samples), optional
+    weights : float32 array (..., n_shots, n_samples), optional
 
     Returns
     -------
-    complex64 array (2 n_y, 2 n_x) or (2 n_z, 2 n_y, 2 n_x)
-        Distance 0 at index ``n``.
+    complex64 array (..., 2 n_y, 2 n_x) or (..., 2 n_z, 2 n_y, 2 n_x)
+        Distance 0 at index ``n``; leading axes as those of the weights.
 
     Notes
     -----
@@ -151,6 +153,27 @@ class NormalOperator:
         """
         return SenseNormalOperator(self, maps)
 
+    def with_spread(self, spread: NDArray[np.complex64]) -> "NormalOperator":
+        """Operator of another point-spread function of the same matrix; it shares the buffers of this one.
+
+        Parameters
+        ----------
+        spread : complex64 array (2 n_y, 2 n_x) or (2 n_z, 2 n_y, 2 n_x)
+            As of `point_spread`.
+
+        Returns
+        -------
+        NormalOperator
+        """
+        check_shape("spread", spread, [2 * n for n in self.matrix])
+        other = copy(self)
+        other._transfer = _transfer_function(spread, self._shape)
+        if self.path_name == "wide":
+            sizes, y, x, buffers = self._wide
+            transfer = np.ascontiguousarray(other._transfer.T).ravel()
+            other._wide = (sizes._replace(transfer=transfer), y, x, buffers)
+        return other
+
     def _convolve(self, source: NDArray[np.complex64], result: NDArray[np.complex64]) -> None:
         """One image on the portable path."""
         inside = tuple(slice(0, n) for n in self.matrix)
@@ -198,6 +221,12 @@ class SenseNormalOperator:
             cells[:, coil // LANES, ..., 0, coil % LANES] = self._maps[:, coil].real
             cells[:, coil // LANES, ..., 1, coil % LANES] = self._maps[:, coil].imag
         self._cells = cells.reshape(-1)
+
+    def with_normal(self, normal: NormalOperator) -> "SenseNormalOperator":
+        """The same maps with another T, one made by `NormalOperator.with_spread` of this one."""
+        other = copy(self)
+        other.normal = normal
+        return other
 
     def __call__(self, image: NDArray[np.complex64], out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:
         """Apply the operator.

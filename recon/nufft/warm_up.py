@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from perfline.recon.nufft import row_product_kernels
 from perfline.recon.nufft.plan import NufftPlan, PathName
 from perfline.recon.nufft.toeplitz import NormalOperator
 from perfline.recon.nufft.wide import wide_applies
@@ -14,6 +15,7 @@ def warm_up() -> None:
 
     With a warm cache this takes a fraction of a second; without, a minute.
     """
+    row_product_kernels.warm_up()
     paths: tuple[PathName, ...] = ("portable", "wide") if wide_applies((8, 8), 8) else ("portable",)
     for matrix in ((8, 8), (8, 8, 8)):
         trajectory = np.zeros((1, 8, len(matrix)))

@@ -68,6 +68,24 @@ def test_point_spread_is_the_sum_of_waves():
     assert abs(spread[index] - np.exp(1j * phase).sum() / np.prod(matrix)) < 5e-6 * 200 / np.prod(matrix)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_another_spread_in_the_same_buffers(path):
+    trajectory, matrix = CASES[0]
+    weights = np.random.default_rng(1).uniform(-1, 1, (2, *trajectory.shape[:2])).astype(np.float32)
+    spreads = point_spread(trajectory, matrix, weights)
+    first = NormalOperator(trajectory, matrix, weights[0], path=path)
+    second = first.with_spread(spreads[1])
+    maps, image = complex_noise(1, (19, *matrix)), complex_noise(2, matrix)
+    for normal, used in ((second, weights[1]), (first, weights[0])):
+        wanted = NormalOperator(trajectory, matrix, used, path=path)
+        # the point-spread functions are computed side by side
+        assert relative_error(normal(image), wanted(image)) < 1e-6
+        sense = first.with_maps(maps).with_normal(normal)
+        assert relative_error(sense(image), wanted.with_maps(maps)(image)) < 1e-6
+    with pytest.raises(InputError, match=r"spread: expected \(36, 44\), got \(18, 22\)"):
+        first.with_spread(spreads[0, :18, :22])
+
+
 def test_out_may_be_the_image():
     trajectory, matrix = CASES[1]
     normal = NufftPlan(trajectory, matrix).normal_operator()
