@@ -18,7 +18,7 @@ from perfline.recon.parameters import SubtractionDomain, SubtractionOrder
 
 __all__ = ["SERIES", "Settings", "installed_protocols", "load_settings"]
 
-SERIES = ("volumes", "perfusion", "cbf", "standard_error", "m0")
+SERIES = ("volumes", "perfusion", "cbf", "standard_error", "m0", "att", "att_standard_error", "territories")
 """Image series that can be sent to the client."""
 
 _SECTIONS = {

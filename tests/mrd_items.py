@@ -7,16 +7,18 @@ import numpy as np
 from perfline.gadgets.stage_data import (
     CbfVolume,
     DeltaMVolume,
+    KineticFit,
     M0Volume,
     PerfusionAverage,
     SliceGeometry,
+    TerritoryMap,
     Volume,
     VolumeKey,
     VolumeLabel,
 )
 from perfline.recon.parameters import VolumeType
 
-__all__ = ["average", "cbf", "delta_m", "geometry", "m0", "same_item", "volume"]
+__all__ = ["average", "cbf", "delta_m", "fitted_cbf", "geometry", "m0", "same_item", "territories", "volume"]
 
 SHAPE = (3, 4, 6)
 
@@ -50,9 +52,9 @@ def m0():
     )
 
 
-def delta_m(index=5):
-    """A subtracted pair."""
-    return DeltaMVolume(pixels(index), index, geometry(), 1.8, 1.7, (VolumeKey(10), VolumeKey(11, 1)))
+def delta_m(index=5, artery=None):
+    """A subtracted pair, or the part of one artery."""
+    return DeltaMVolume(pixels(index), index, geometry(), 1.8, 1.7, (VolumeKey(10), VolumeKey(11, 1)), artery)
 
 
 def average():
@@ -66,6 +68,24 @@ def cbf(unit="mL/100g/min"):
     flow[1, 2, 3] = np.nan
     error[0, 0, :2] = np.nan, np.inf
     return CbfVolume(flow, error, flow > 0, unit, 6, 1, geometry(), 1.8, 1.7, (VolumeKey(1), VolumeKey(2)))
+
+
+def fitted_cbf():
+    """Blood flow and transit time of a fit over three delays, with a voxel that failed."""
+    nan = float("nan")
+    status = np.zeros(SHAPE, np.uint8)
+    status[1, 2, 3] = 4
+    fit = KineticFit(pixels(8), pixels(9), None, None, np.abs(pixels(10)), status, (0.5, 1.0, 1.5), (1.8, 1.8, 1.4))
+    flow = cbf()
+    return CbfVolume(flow.cbf, flow.standard_error, flow.mask, flow.unit, 9, 1, geometry(), nan, nan, flow.source, fit)
+
+
+def territories():
+    """Two arteries after four blocks."""
+    rng = np.random.default_rng(11)
+    share = rng.uniform(size=SHAPE).astype(np.float32)
+    artery = rng.integers(0, 3, SHAPE).astype(np.int16)
+    return TerritoryMap(artery, np.stack([share, 1 - share]), 4, geometry(), (VolumeKey(3),))
 
 
 def same_item(one, other):

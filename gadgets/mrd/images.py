@@ -3,13 +3,15 @@
 =======  ==================================================  =========================
 series   content                                             data
 =======  ==================================================  =========================
-1        control, label or unlabelled EPI                    magnitude, or complex
+1        control, label or unlabelled volume                 magnitude, or complex
 2        perfusion-weighted: running mean of the pairs       float32
 3        cerebral blood flow                                 float32, quantitative
-4        (kept for the arrival time)
+4        arterial transit time of a fit over delays          float32, quantitative [s]
 5        standard error of the blood flow                    float32, quantitative
 6        M0: its single volumes, and their corrected mean    magnitude, complex, float32
 7        perfusion-weighted: a single pair                   float32
+8        standard error of the arterial transit time         float32, quantitative [s]
+9        territories: number of the artery, from 1           uint16
 =======  ==================================================  =========================
 
 Counters of the header: an image of a volume has the volume's; of a pair or of an average, ``repetition`` is its number.
@@ -20,6 +22,7 @@ nothing is scaled, unless `scale_to_uint16` is asked for.
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import IntEnum
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +45,7 @@ from perfline.gadgets.stage_data import (
     PerfusionAverage,
     ScanHeader,
     SliceGeometry,
+    TerritoryMap,
     Volume,
     VolumeKey,
 )
@@ -60,10 +64,12 @@ class Series(IntEnum):
     MAGNITUDE = 1
     PERFUSION_WEIGHTED = 2
     CBF = 3
-    ARRIVAL_TIME = 4
+    TRANSIT_TIME = 4
     CBF_STANDARD_ERROR = 5
     M0 = 6
     PERFUSION_PAIR = 7
+    TRANSIT_TIME_STANDARD_ERROR = 8
+    TERRITORIES = 9
 
 
 class ImageMaker:
@@ -88,14 +94,15 @@ class ImageMaker:
         Parameters
         ----------
         item : object
-            Volume, DeltaMVolume, M0Volume, PerfusionAverage or CbfVolume; anything else has no images.
+            Volume, DeltaMVolume, M0Volume, PerfusionAverage, CbfVolume or TerritoryMap; anything else has no images.
         time_stamp : float
             For derived items, which have none of their own [s].
 
         Returns
         -------
         list of Image
-            Slices in the order of the slice counter; of a CbfVolume first the blood flow, then its standard error.
+            Slices in the order of the slice counter; of a CbfVolume first the blood flow, then its standard error, then
+            the transit time and its error where there is a fit.
         """
         match item:
             case Volume():
@@ -107,23 +114,29 @@ class ImageMaker:
             case PerfusionAverage():
                 return self._of_average(item, time_stamp)
             case CbfVolume():
-                return self._of_cbf(item, time_stamp)
+                return self._of_cbf(item, time_stamp) + self._of_fit(item, time_stamp)
+            case TerritoryMap():
+                return self._of_territories(item, time_stamp)
         return []
 
     def _of_volume(self, volume: Volume) -> list[Image]:
         label = volume.label
-        kind = label.volume_type.value if label else "EPI"
+        # without a label the volume is told by its trajectory
+        unlabelled = self._header.trajectory.upper()
+        kind = label.volume_type.value if label else unlabelled
+        has_ghost = not isnan(volume.ghost_level)
         is_m0 = label.volume_type is VolumeType.M0SCAN if label else volume.key.is_m0
         meta = common_meta(
             self._header,
             volume.geometry,
-            name="M0" if is_m0 else "ASL" if label else "EPI",
-            comment=f"{kind}, {volume.key}, ghost {volume.ghost_level:.3g}",
+            name="M0" if is_m0 else "ASL" if label else unlabelled,
+            comment=f"{kind}, {volume.key}" + (f", ghost {volume.ghost_level:.3g}" if has_ghost else ""),
             image_type=("DERIVED" if self._is_complex else "ORIGINAL", "PRIMARY", "ASL" if label else "M", "NONE"),
             history="magnitude",
             post_labeling_delay=label.post_labeling_delay if label else None,
         )
-        meta["PERFLINE_GhostLevel"] = volume.ghost_level
+        if has_ghost:
+            meta["PERFLINE_GhostLevel"] = volume.ghost_level
         meta["PERFLINE_VolumeType"] = kind
         meta[ITEM_KEY] = item_as_json(volume)
         pixels: NDArray[np.generic] = volume.image if self._is_complex else np.abs(volume.image)
@@ -178,9 +191,10 @@ class ImageMaker:
         return self._images(Series.PERFUSION_WEIGHTED, average.mean, average.geometry, key, meta, time_stamp)
 
     def _of_cbf(self, flow: CbfVolume, time_stamp: float) -> list[Image]:
-        pairs = f"{flow.n_pairs} pairs, {flow.n_rejected} rejected, {flow.unit}"
+        of_artery = "" if flow.artery is None else f", artery {flow.artery}"
+        pairs = f"{flow.n_pairs} pairs, {flow.n_rejected} rejected, {flow.unit}{of_artery}"
         is_absolute = flow.unit != "relative"
-        key = VolumeKey(max(flow.n_pairs - 1, 0))
+        key = _key_of(flow)
         images: list[Image] = []
         for series, pixels, name, role, window in (
             (Series.CBF, flow.cbf, "CBF" if is_absolute else "relCBF", "PERFUSIONMAP", (50, 100)),
@@ -193,7 +207,7 @@ class ImageMaker:
                 comment=f"{name} of {pairs}",
                 image_type=("DERIVED", "PRIMARY", "PERFUSION", name.upper()),
                 history="cbf",
-                post_labeling_delay=flow.post_labeling_delay,
+                post_labeling_delay=flow.post_labeling_delay if flow.fit is None else None,
             )
             meta |= quantitative_meta(
                 role=role,
@@ -205,6 +219,41 @@ class ImageMaker:
             meta |= window_meta(*window) if is_absolute else _window_of(pixels)
             images += self._images(series, pixels, flow.geometry, key, meta, time_stamp)
         return images
+
+    def _of_fit(self, flow: CbfVolume, time_stamp: float) -> list[Image]:
+        if flow.fit is None:
+            return []
+        images: list[Image] = []
+        for series, pixels, name, role in (
+            (Series.TRANSIT_TIME, flow.fit.arterial_transit_time, "ATT", "ATTMAP"),
+            (Series.TRANSIT_TIME_STANDARD_ERROR, flow.fit.arterial_transit_time_error, "ATT_SE", "ATTMAP_SE"),
+        ):
+            meta = common_meta(
+                self._header,
+                flow.geometry,
+                name=name,
+                comment=f"{name} of {flow.n_pairs} pairs, {len(flow.fit.post_labeling_delays)} delays, s",
+                image_type=("DERIVED", "PRIMARY", "PERFUSION", name),
+                history="cbf",
+            )
+            meta |= quantitative_meta(
+                role=role, unit="s", n_pairs=flow.n_pairs, n_rejected=flow.n_rejected, parameters=self._parameters
+            )
+            images += self._images(series, pixels, flow.geometry, _key_of(flow), meta, time_stamp)
+        return images
+
+    def _of_territories(self, found: TerritoryMap, time_stamp: float) -> list[Image]:
+        meta = common_meta(
+            self._header,
+            found.geometry,
+            name="Territories",
+            comment=f"most probable artery of {len(found.probability)}, {found.n_blocks} blocks",
+            image_type=("DERIVED", "PRIMARY", "PERFUSION", "TERRITORIES"),
+            history="cbf",
+        )
+        meta["DataRole"] = ("Image", "Quantitative")
+        key = VolumeKey(max(found.n_blocks - 1, 0))
+        return self._images(Series.TERRITORIES, found.artery.astype(np.uint16), found.geometry, key, meta, time_stamp)
 
     def _images(
         self,
@@ -294,6 +343,11 @@ def scale_to_uint16(image: Image, slope: float, intercept: float = 0.0) -> Image
     # an item could not be made again from rounded values
     meta.pop(ITEM_KEY, None)
     return Image(image.header, encode_meta(meta), np.clip(stored, 0, _UINT16_MAX).astype(np.uint16))
+
+
+def _key_of(flow: CbfVolume) -> VolumeKey:
+    """Counters of an image of blood flow: the number of its pair, and its artery."""
+    return VolumeKey(max(flow.n_pairs - 1, 0), set=flow.artery or 0)
 
 
 def _window_of(pixels: NDArray[np.generic]) -> dict[str, MetaValue]:

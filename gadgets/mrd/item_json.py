@@ -1,6 +1,7 @@
 """Items as JSON beside their pixels, so that the next node of a split chain can make them again without loss."""
 
 import json
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -35,7 +36,7 @@ def item_as_json(item: CarriedItem) -> str:
         case Volume():
             fields |= {
                 "key": _key_as_list(item.key),
-                "ghost_level": float(item.ghost_level),
+                "ghost_level": None if isnan(item.ghost_level) else float(item.ghost_level),
                 "time_stamp": float(item.time_stamp),
                 "label": None if item.label is None else _label_as_dict(item.label),
             }
@@ -51,6 +52,7 @@ def item_as_json(item: CarriedItem) -> str:
                 "post_labeling_delay": float(item.post_labeling_delay),
                 "labeling_duration": float(item.labeling_duration),
                 "source": [_key_as_list(key) for key in item.source],
+                "artery": item.artery,
             }
     return json.dumps(fields, separators=(",", ":"))
 
@@ -82,12 +84,13 @@ def item_from_json(text: str, pixels: NDArray[Any]) -> CarriedItem:
         if kind == "Volume":
             label = None if fields["label"] is None else _label_from_dict(fields["label"])
             key = _key_from_list(fields["key"])
-            return Volume(pixels, key, geometry, fields["ghost_level"], fields["time_stamp"], label)
+            level = float("nan") if fields["ghost_level"] is None else fields["ghost_level"]
+            return Volume(pixels, key, geometry, level, fields["time_stamp"], label)
         source = tuple(_key_from_list(one) for one in fields["source"])
         if kind == "M0Volume":
             return M0Volume(pixels, geometry, fields["n_volumes"], fields["correction"], source)
         delay, duration = fields["post_labeling_delay"], fields["labeling_duration"]
-        return DeltaMVolume(pixels, fields["index"], geometry, delay, duration, source)
+        return DeltaMVolume(pixels, fields["index"], geometry, delay, duration, source, fields.get("artery"))
     except (KeyError, TypeError, ValueError) as error:
         raise _not_an_item(text, error) from error
 
@@ -135,6 +138,7 @@ def _label_as_dict(label: VolumeLabel) -> dict[str, Any]:
         "pair": label.pair,
         "post_labeling_delay": label.post_labeling_delay,
         "labeling_duration": label.labeling_duration,
+        "cycle": label.cycle,
     }
 
 
@@ -145,6 +149,7 @@ def _label_from_dict(fields: dict[str, Any]) -> VolumeLabel:
         fields["pair"],
         fields["post_labeling_delay"],
         fields["labeling_duration"],
+        fields.get("cycle"),
     )
 
 

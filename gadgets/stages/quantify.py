@@ -92,7 +92,8 @@ class Quantify:
                 self._is_several_delays_said = True
                 yield Notice(
                     "warning",
-                    "several delays: the CBF of each is its own single-delay estimate, ATT is not fitted",
+                    "several delays without M0: the flow of each is its own single-delay estimate, no transit time is"
+                    " fitted",
                 )
             yield self._cbf(average, self._factors[delay], self._m0, self._mask)
 

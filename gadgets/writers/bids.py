@@ -8,13 +8,13 @@
 ``NAME_deltam.nii.gz .json``            mean control-label difference
 ``NAME_desc-tsnr_deltam.nii.gz .json``  its mean over its standard deviation from pair to pair
 ``NAME_cbf.nii.gz .json``               blood flow; the sidecar lists each parameter with its origin
-``NAME_desc-standarderror_cbf.nii.gz``  standard error of the blood flow
+``...``                                 further maps beside it: see `bids_maps`
 ``NAME_desc-brain_mask.nii.gz``         where blood flow was computed
 ``NAME_epi.nii.gz .json``               volumes without labelling; ``NAME_echo-2_epi`` and on for later echoes
 ``dataset_description.json``            says that perfline made the folder
 ======================================  =========================================================================
 
-A scan with several delays gives 4D files, one volume for each delay; the sidecar lists the delays.
+A scan with several delays or arteries gives 4D files, one volume for each; the sidecar lists the delays.
 """
 
 import json
@@ -37,14 +37,15 @@ from perfline.gadgets.stage_data import (
     PerfusionAverage,
     ScanHeader,
     SliceGeometry,
+    TerritoryMap,
     Volume,
     VolumeLabel,
 )
 from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.bids_maps import MAP_NAMES, DerivedMap, flow_maps, stacked, territory_maps
 from perfline.gadgets.writers.bids_sidecar import (
     asl_sidecar,
-    cbf_sidecar,
     epi_sidecar,
     m0scan_sidecar,
     perfusion_sidecar,
@@ -64,9 +65,6 @@ _LOG = logging.getLogger(__name__)
 BIDS_VERSION: Final = "1.11.1"
 """The version of the standard that names and sidecars follow."""
 
-_CBF_WINDOW: Final = (0.0, 100.0)
-"""What a viewer shows at first [mL/100g/min]."""
-
 _DESCRIPTION: Final = "dataset_description.json"
 
 _IMAGES: Final = (
@@ -75,8 +73,7 @@ _IMAGES: Final = (
     "desc-corrected_m0scan",
     "deltam",
     "desc-tsnr_deltam",
-    "cbf",
-    "desc-standarderror_cbf",
+    *MAP_NAMES,
     "desc-brain_mask",
     "epi",
 )
@@ -135,8 +132,9 @@ class BidsSink:
         self._header: ScanHeader | None = None
         self._series: dict[str, _Series] = {}
         self._m0: M0Volume | None = None
-        self._averages: dict[tuple[float, float], PerfusionAverage] = {}
-        self._cbf: dict[tuple[float, float], CbfVolume] = {}
+        self._averages: dict[tuple[float, float, int], PerfusionAverage] = {}
+        self._cbf: dict[tuple[float, float, int], CbfVolume] = {}
+        self._territories: TerritoryMap | None = None
         self._files: list[Path] = []
 
     def open(self, header: ScanHeader) -> None:
@@ -169,9 +167,13 @@ class BidsSink:
         elif isinstance(item, M0Volume):
             self._m0 = item
         elif isinstance(item, PerfusionAverage):
-            self._averages[(item.post_labeling_delay, item.labeling_duration)] = item
+            self._averages[item.post_labeling_delay, item.labeling_duration, item.artery or 0] = item
         elif isinstance(item, CbfVolume):
-            self._cbf[(item.post_labeling_delay, item.labeling_duration)] = item
+            # the delay of a fit is NaN, and NaN is no key
+            times = (0.0, 0.0) if item.fit is not None else (item.post_labeling_delay, item.labeling_duration)
+            self._cbf[*times, item.artery or 0] = item
+        elif isinstance(item, TerritoryMap):
+            self._territories = item
 
     def close(self, summary: ScanSummary | None) -> Sequence[Path]:
         """Write all files.
@@ -263,26 +265,26 @@ class BidsSink:
             return
         source, geometry = f"{self._name}_asl.nii.gz", averages[0].geometry
         about = perfusion_sidecar(header, averages, "Mean of control minus label", "arbitrary", source)
-        self._write_image("deltam", _stacked([average.mean for average in averages]), geometry, about)
+        self._write_image("deltam", stacked([average.mean for average in averages]), geometry, about)
         text = "Temporal signal-to-noise ratio of control minus label: mean over standard deviation of the pairs"
         about = perfusion_sidecar(header, averages, text, "1", source)
-        self._write_image("desc-tsnr_deltam", _stacked([average.tsnr for average in averages]), geometry, about)
+        self._write_image("desc-tsnr_deltam", stacked([average.tsnr for average in averages]), geometry, about)
 
     def _write_cbf(self, header: ScanHeader) -> None:
-        volumes = [self._cbf[delay] for delay in sorted(self._cbf)]
+        volumes = [self._cbf[group] for group in sorted(self._cbf)]
         if not volumes:
             return
         source, geometry = f"{self._name}_deltam.nii.gz", volumes[0].geometry
-        window = None if volumes[0].unit == "relative" else _CBF_WINDOW
-        about = cbf_sidecar(header, volumes, "Cerebral blood flow, single-delay estimate", source)
-        image = _stacked([volume.cbf for volume in volumes])
-        self._write_image("cbf", image, geometry, about, window=window)
-        text = "Standard error of the blood flow, from the spread of the pairs"
-        about = perfusion_sidecar(header, volumes, text, about["Units"], source)
-        image = _stacked([volume.standard_error for volume in volumes])
-        self._write_image("desc-standarderror_cbf", image, geometry, about)
+        maps = flow_maps(header, volumes, source)
+        if self._territories is not None:
+            maps += territory_maps(self._territories, source)
+        for one in maps:
+            self._write_map(one)
         about = {"Description": "Where blood flow was computed", "Type": "Brain", "Sources": [f"bids::{source}"]}
         self._write_image("desc-brain_mask", volumes[-1].mask.astype(np.uint8), geometry, about)
+
+    def _write_map(self, one: DerivedMap) -> None:
+        self._write_image(one.end, one.image, one.geometry, one.sidecar, window=one.window)
 
     def _write_image(
         self,
@@ -336,11 +338,6 @@ def _volume_spacing(sidecar: Mapping[str, Any], labels: Sequence[VolumeLabel]) -
     pairs = (VolumeType.CONTROL, VolumeType.LABEL)
     different = {time for time, label in zip(times, labels, strict=True) if label.volume_type in pairs}
     return different.pop() if len(different) == 1 else None
-
-
-def _stacked(images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """One 3D image, or several as 4D."""
-    return images[0] if len(images) == 1 else np.stack(images)
 
 
 def _is_ours(path: Path) -> bool:

@@ -19,6 +19,7 @@ from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = [
     "CBF_REFERENCE",
+    "FIT_REFERENCE",
     "asl_sidecar",
     "cbf_sidecar",
     "epi_sidecar",
@@ -37,6 +38,13 @@ _CBF_FORMULA: Final = {
     LabelingType.CASL: "6000 lambda dM exp(PLD/T1b) / (2 alpha T1b M0 (1 - exp(-tau/T1b)))",
     LabelingType.PASL: "6000 lambda dM exp(TI/T1b) / (2 alpha TI1 M0)",
 }
+
+FIT_REFERENCE: Final = (
+    "Buxton RB et al. 1998, A general kinetic model for quantitative perfusion imaging with arterial spin labeling,"
+    " Magn Reson Med 40:383-396, https://doi.org/10.1002/mrm.1910400308"
+)
+
+_FIT_FORMULA: Final = "general kinetic model, least squares of blood flow and arterial transit time over all delays"
 
 _PASSED_ON: Final = (
     "BackgroundSuppression",
@@ -164,13 +172,21 @@ def perfusion_sidecar(
         if header.asl.labeling_type is LabelingType.PASL:
             duration = "BolusCutOffDelayTime"
     return sidecar | {
-        "PostLabelingDelay": _one_or_list([average.post_labeling_delay for average in averages]),
-        duration: _one_or_list([average.labeling_duration for average in averages]),
+        "PostLabelingDelay": _one_or_list(_times(averages, "post_labeling_delay")),
+        duration: _one_or_list(_times(averages, "labeling_duration")),
         "NumberOfPairs": _one_or_list([average.n_pairs for average in averages]),
         "NumberOfRejectedPairs": _one_or_list([average.n_rejected for average in averages]),
         "SoftwareName": "perfline",
         "SoftwareVersion": version("perfline"),
     }
+
+
+def _times(averages: Sequence[PerfusionAverage | CbfVolume], name: str) -> list[float]:
+    """Delays or durations: of a fit all those that went into it."""
+    first = averages[0]
+    if isinstance(first, CbfVolume) and first.fit is not None:
+        return list(getattr(first.fit, f"{name}s"))
+    return [getattr(average, name) for average in averages]
 
 
 def cbf_sidecar(header: ScanHeader, volumes: Sequence[CbfVolume], description: str, source: str) -> dict[str, Any]:
@@ -188,9 +204,10 @@ def cbf_sidecar(header: ScanHeader, volumes: Sequence[CbfVolume], description: s
     units = "arbitrary" if is_relative else volumes[0].unit
     sidecar = perfusion_sidecar(header, volumes, description, units, source)
     if header.asl is not None:
-        formula = _CBF_FORMULA[header.asl.labeling_type]
+        is_fit = volumes[0].fit is not None
+        formula = _FIT_FORMULA if is_fit else _CBF_FORMULA[header.asl.labeling_type]
         sidecar["Formula"] = f"{formula}, with M0 = 1: relative values" if is_relative else formula
-        sidecar["Reference"] = CBF_REFERENCE
+        sidecar["Reference"] = FIT_REFERENCE if is_fit else CBF_REFERENCE
     return sidecar | {
         "ParametersUsed": {
             name: {"Value": parameter.value, "Units": parameter.unit, "Origin": parameter.origin}

@@ -19,7 +19,7 @@ _XFORM_UNKNOWN: Final = 0
 _XFORM_SCANNER: Final = 1
 """``NIFTI_XFORM_SCANNER_ANAT``: the coordinates are those of the scanner."""
 
-_DTYPES: Final = (np.float32, np.uint8)
+_DTYPES: Final = (np.float32, np.int16, np.uint8)
 
 
 def nifti_image(
@@ -34,7 +34,7 @@ def nifti_image(
 
     Parameters
     ----------
-    image : float32 or uint8 array (n_slices, n_y, n_x) or (n_volumes, n_slices, n_y, n_x)
+    image : float32, int16 or uint8 array (n_slices, n_y, n_x) or (n_volumes, n_slices, n_y, n_x)
     affine : float64 array (4, 4), optional
         RAS, as `slice_affine` gives it. None: the codes of both transforms say "unknown".
     voxel_size : (x, y, z)
@@ -57,7 +57,7 @@ def nifti_image(
     if image.ndim not in (3, 4):
         raise InputError(f"image: expected 3 or 4 axes (volume, slice, y, x), got {image.shape}")
     if image.dtype.type not in _DTYPES:
-        raise InputError(f"image: expected float32 or uint8, got {image.dtype}")
+        raise InputError(f"image: expected float32, int16 or uint8, got {image.dtype}")
     # the header is complete before the image is made, and no affine is given then: nibabel would add a code of its own
     header = nibabel.Nifti1Header()
     header.set_data_dtype(image.dtype)
@@ -92,7 +92,7 @@ def write_nifti(
     ----------
     path : Path
         Ending in ``.nii`` or ``.nii.gz``.
-    image : float32 or uint8 array (n_slices, n_y, n_x) or (n_volumes, n_slices, n_y, n_x)
+    image : float32, int16 or uint8 array (n_slices, n_y, n_x) or (n_volumes, n_slices, n_y, n_x)
         May be a memory map: volumes are read one by one.
     geometry : SliceGeometry
     repetition_time : float, optional

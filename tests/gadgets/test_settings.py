@@ -40,7 +40,7 @@ def test_text_from_xml_or_the_command_line_is_converted():
         ),
         ("[reconstruction]\nghost_filter_weight = 1.0\n", "ghost_filter_weight: expected 0 to 0.99, got 1.0"),
         ('[reconstruction]\nphase_shift_mm = "far"\n', "phase_shift_mm: expected a number, got 'far'"),
-        ('[output]\nseries = ["att"]\n', r"series: expected some of .*, got \['att'\]"),
+        ('[output]\nseries = ["flow"]\n', r"series: expected some of .*, got \['flow'\]"),
     ],
 )
 def test_a_bad_protocol_is_refused_by_name(tmp_path, text, message):

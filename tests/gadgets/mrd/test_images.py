@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from mrd_items import average, cbf, delta_m, geometry, m0, volume
+from mrd_items import average, cbf, delta_m, fitted_cbf, geometry, m0, territories, volume
 from scan_headers import scan_header
 
 from perfline.gadgets.mrd.images import ImageMaker, Series, scale_to_uint16
@@ -59,13 +60,18 @@ def test_counters_of_a_volume():
         (delta_m(), [Series.PERFUSION_PAIR]),
         (average(), [Series.PERFUSION_WEIGHTED]),
         (cbf(), [Series.CBF, Series.CBF_STANDARD_ERROR]),
+        (
+            fitted_cbf(),
+            [Series.CBF, Series.CBF_STANDARD_ERROR, Series.TRANSIT_TIME, Series.TRANSIT_TIME_STANDARD_ERROR],
+        ),
+        (territories(), [Series.TERRITORIES]),
     ],
 )
 def test_series(item, series):
     images = maker().images_of(item)
     assert [image.header.image_series_index for image in images] == [one for one in series for _ in range(3)]
     assert (int(Series.MAGNITUDE), int(Series.PERFUSION_WEIGHTED), int(Series.CBF)) == (1, 2, 3)
-    assert (int(Series.CBF_STANDARD_ERROR), int(Series.M0)) == (5, 6)
+    assert (int(Series.TRANSIT_TIME), int(Series.CBF_STANDARD_ERROR), int(Series.M0)) == (4, 5, 6)
 
 
 def test_anything_else_has_no_images():
@@ -117,6 +123,31 @@ def test_meta_of_blood_flow():
     assert error.meta["SeriesDescription"].endswith("CBF_SE")
     assert flow.header.acquisition_time_stamp == 1200
     assert flow.header.repetition == 5
+
+
+def test_transit_time_is_in_seconds_and_has_no_inversion_time():
+    item = fitted_cbf()
+    images = maker().images_of(item)
+    flow, transit = images[0], images[6]
+    np.testing.assert_array_equal(transit.data[0, 0], item.fit.arterial_transit_time[0])
+    assert (transit.meta["Units"], transit.meta["GADGETRON_DataRole"]) == ("s", "ATTMAP")
+    assert "9 pairs, 3 delays" in transit.meta["ImageComments"]
+    assert "InversionTime" not in transit.meta
+    assert "InversionTime" not in flow.meta
+
+
+def test_territories_are_whole_numbers():
+    item = territories()
+    image = maker().images_of(item)[1]
+    assert image.data.dtype == np.uint16
+    np.testing.assert_array_equal(image.data[0, 0], item.artery[1])
+    assert image.header.repetition == 3
+
+
+def test_an_artery_is_in_the_counters_of_its_blood_flow():
+    item = replace(cbf(), artery=2)
+    assert maker().images_of(item)[0].header.set == 2
+    assert "artery 2" in maker().images_of(item)[0].meta["ImageComments"]
 
 
 def test_relative_blood_flow_has_no_absolute_window():

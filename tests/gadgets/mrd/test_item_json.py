@@ -8,9 +8,13 @@ from mrd_items import delta_m, geometry, m0, same_item, volume
 from perfline.gadgets.mrd.item_json import item_as_json, item_from_json, n_slices_in_json
 from perfline.recon.errors import InputError
 
+ENCODED = replace(volume(), label=replace(volume().label, cycle=5))
+
 
 @pytest.mark.parametrize(
-    "item", [volume(), volume(with_label=False), m0(), delta_m()], ids=lambda one: type(one).__name__
+    "item",
+    [volume(), ENCODED, volume(with_label=False), m0(), delta_m(), delta_m(artery=2)],
+    ids=lambda one: type(one).__name__,
 )
 def test_round_trip_is_exact(item):
     text = item_as_json(item)

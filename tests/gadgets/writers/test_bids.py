@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import mrd_items
 import nibabel
 import numpy as np
 import pytest
@@ -134,6 +135,37 @@ def test_several_delays_become_one_file_in_order_of_delay(tmp_path):
     np.testing.assert_array_equal(values(tmp_path / "sub-01_cbf.nii.gz"), [early.cbf, late.cbf])
     np.testing.assert_array_equal(values(tmp_path / "sub-01_deltam.nii.gz"), [averages[1].mean, averages[0].mean])
     assert json.loads((tmp_path / "sub-01_cbf.json").read_text())["PostLabelingDelay"] == [1.1, 2.2]
+
+
+def test_a_fit_over_delays_brings_transit_time_and_what_failed(tmp_path):
+    shape, nan = (3, 4, 6), float("nan")
+    flow = mrd_items.fitted_cbf()
+    save(tmp_path, [flow])
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_att.nii.gz"), flow.fit.arterial_transit_time)
+    found = values(tmp_path / "sub-01_desc-fitstatus_mask.nii.gz")
+    assert (found.shape, found[1, 2, 3], found.sum()) == (shape, 4, 4)
+    about = json.loads((tmp_path / "sub-01_att.json").read_text())
+    assert (about["Units"], about["PostLabelingDelay"], about["LabelingDuration"]) == (
+        "s",
+        [0.5, 1, 1.5],
+        [1.8, 1.8, 1.4],
+    )
+    assert json.loads((tmp_path / "sub-01_desc-fitstatus_mask.json").read_text())["Levels"]["4"] == "NOT_CONVERGED"
+    assert "Buxton" in json.loads((tmp_path / "sub-01_cbf.json").read_text())["Reference"]
+    # a later fit replaces it: its delays are NaN, which equals nothing
+    later = replace(flow, cbf=2 * flow.cbf, post_labeling_delay=nan)
+    save(tmp_path / "later", [flow, later])
+    assert values(tmp_path / "later" / "sub-01_cbf.nii.gz").shape == shape
+
+
+def test_arteries_become_one_file_and_their_territories_another(tmp_path):
+    one, two = replace(cbf(), artery=1), replace(cbf(), artery=2)
+    found = mrd_items.territories()
+    save(tmp_path, [replace(average(), artery=2), replace(average(), artery=1), two, one, found])
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_cbf.nii.gz"), [one.cbf, two.cbf])
+    assert values(tmp_path / "sub-01_deltam.nii.gz").shape == (2, *SHAPE)
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_desc-territories_dseg.nii.gz"), found.artery)
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_desc-territories_probseg.nii.gz"), found.probability)
 
 
 def test_relative_flow_has_no_window(tmp_path):

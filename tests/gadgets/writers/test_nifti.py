@@ -122,7 +122,7 @@ def test_the_image_is_a_view(tmp_path):
 
 def test_bad_input_is_named(tmp_path):
     where = geometry(np.eye(3))
-    with pytest.raises(InputError, match="expected float32 or uint8, got complex64"):
+    with pytest.raises(InputError, match="expected float32, int16 or uint8, got complex64"):
         write_nifti(tmp_path / "x.nii", np.zeros(SHAPE, np.complex64), where)
     with pytest.raises(InputError, match="expected the positions of 4 slices, got 3"):
         write_nifti(tmp_path / "x.nii", np.zeros(SHAPE, np.float32), replace(where, positions=where.positions[:3]))

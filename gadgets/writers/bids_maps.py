@@ -1,0 +1,149 @@
+"""The derived maps of a scan as NIfTI images with sidecars: blood flow by one formula, by a fit, of arteries.
+
+==========================================  =======================================================================
+``NAME_cbf``                                blood flow; 4D for several delays or arteries that are not fitted together
+``NAME_desc-standarderror_cbf``             its standard error
+``NAME_att``                                arterial transit time of a fit [s]
+``NAME_desc-standarderror_att``             its standard error
+``NAME_desc-reducedchisquare_statmap``      of the fit
+``NAME_desc-fitstatus_mask``                code of what failed, 0 for a sound fit (`perfline.recon.asl.fit_status`)
+``NAME_desc-territories_dseg``              number of the artery that most probably feeds a voxel
+``NAME_desc-territories_probseg``           probability of each artery, 4D
+==========================================  =======================================================================
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.gadgets.stage_data import CbfVolume, KineticFit, ScanHeader, SliceGeometry, TerritoryMap
+from perfline.gadgets.writers.bids_sidecar import cbf_sidecar, perfusion_sidecar
+from perfline.recon.asl.fit_status import FitStatus
+
+__all__ = ["MAP_NAMES", "DerivedMap", "flow_maps", "stacked", "territory_maps"]
+
+MAP_NAMES: Final = (
+    "cbf",
+    "desc-standarderror_cbf",
+    "att",
+    "desc-standarderror_att",
+    "desc-reducedchisquare_statmap",
+    "desc-fitstatus_mask",
+    "desc-territories_dseg",
+    "desc-territories_probseg",
+)
+
+_CBF_WINDOW: Final = (0.0, 100.0)
+"""What a viewer shows at first [mL/100g/min]."""
+
+_ATT_WINDOW: Final = (0.0, 2.5)
+"""[s]"""
+
+
+@dataclass(frozen=True)
+class DerivedMap:
+    """One image to be written: the end of its name, the voxels, and what its sidecar says."""
+
+    end: str
+    image: NDArray[np.generic]
+    geometry: SliceGeometry
+    sidecar: dict[str, Any]
+    window: tuple[float, float] | None = None
+
+
+def flow_maps(header: ScanHeader, volumes: Sequence[CbfVolume], source: str) -> list[DerivedMap]:
+    """Maps of the latest blood flow.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    volumes : sequence of CbfVolume
+        One; or one for each delay, or for each artery, in order.
+    source : str
+        Name of the file that they were made from.
+    """
+    first = volumes[0]
+    window = None if first.unit == "relative" else _CBF_WINDOW
+    text = "Cerebral blood flow, single-delay estimate" if first.fit is None else "Cerebral blood flow, fit over delays"
+    about = cbf_sidecar(header, volumes, text, source)
+    error_text = (
+        "Standard error of the blood flow, from the spread of the pairs"
+        if first.fit is None
+        else "Standard error of the blood flow, from the fit and the spread of the pairs"
+    )
+    errors = perfusion_sidecar(header, volumes, error_text, about["Units"], source)
+    maps = [
+        DerivedMap("cbf", stacked([volume.cbf for volume in volumes]), first.geometry, about, window),
+        DerivedMap(
+            "desc-standarderror_cbf",
+            stacked([volume.standard_error for volume in volumes]),
+            first.geometry,
+            errors,
+        ),
+    ]
+    return maps if first.fit is None else maps + _fit_maps(header, first, first.fit, source)
+
+
+def _fit_maps(header: ScanHeader, flow: CbfVolume, fit: KineticFit, source: str) -> list[DerivedMap]:
+    def sidecar(text: str, units: str) -> dict[str, Any]:
+        return perfusion_sidecar(header, [flow], text, units, source)
+
+    codes = {str(status.value): status.name for status in FitStatus}
+    return [
+        DerivedMap("att", fit.arterial_transit_time, flow.geometry, sidecar("Arterial transit time", "s"), _ATT_WINDOW),
+        DerivedMap(
+            "desc-standarderror_att",
+            fit.arterial_transit_time_error,
+            flow.geometry,
+            sidecar("Standard error of the arterial transit time", "s"),
+        ),
+        DerivedMap(
+            "desc-reducedchisquare_statmap",
+            fit.reduced_chi_square,
+            flow.geometry,
+            sidecar("Reduced chi-square of the fit over delays", "1"),
+        ),
+        DerivedMap(
+            "desc-fitstatus_mask",
+            fit.status,
+            flow.geometry,
+            {**sidecar("How the fit of a voxel ended", "1"), "Type": "Fit status", "Levels": codes},
+        ),
+    ]
+
+
+def territory_maps(found: TerritoryMap, source: str) -> list[DerivedMap]:
+    """Maps of the territories.
+
+    Parameters
+    ----------
+    found : TerritoryMap
+    source : str
+        Name of the file that they were made from.
+    """
+    common = {"Sources": [f"bids::{source}"], "NumberOfBlocks": found.n_blocks}
+    return [
+        DerivedMap(
+            "desc-territories_dseg",
+            found.artery,
+            found.geometry,
+            {
+                "Description": "Artery that most probably feeds a voxel, in the order of EncodingMatrix; 0: unknown",
+                **common,
+            },
+        ),
+        DerivedMap(
+            "desc-territories_probseg",
+            found.probability,
+            found.geometry,
+            {"Description": "Probability of each artery, given that one of them feeds the voxel", **common},
+        ),
+    ]
+
+
+def stacked(images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """One 3D image, or several as 4D."""
+    return images[0] if len(images) == 1 else np.stack(images)
