@@ -205,6 +205,11 @@ class AslParameters:
     organ: str = "brain"
     perfused_tissue_t1: float = 1.3
 
+    @property
+    def flow_name(self) -> str:
+        """``CBF``, or ``RBF`` of the kidney."""
+        return "RBF" if self.organ == "kidney" else "CBF"
+
 
 @dataclass(frozen=True)
 class HargreavesParameters:
@@ -248,7 +253,7 @@ class ScanHeader:
     """What is known of a scan before its first readout.
 
     ``n_slices`` are those of the image. ``partition_axis`` is that of a 3D encoding, else None; ``spiral`` is None for
-    EPI.
+    EPI. ``echo_times`` [s] are all that the header gives, by contrast.
     """
 
     readout_axis: ImageAxis
@@ -273,6 +278,7 @@ class ScanHeader:
     xml: bytes = field(repr=False, default=b"")
     partition_axis: ImageAxis | None = None
     spiral: SpiralParameters | None = None
+    echo_times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

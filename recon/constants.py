@@ -22,6 +22,10 @@ __all__ = [
     "M0_REPETITION_TIME_LIMIT",
     "NOISE_EQUIVALENT_BANDWIDTH_RATIO",
     "PARTITION_COEFFICIENT",
+    "RBF_BOUNDS",
+    "RENAL_BLOOD_T1",
+    "RENAL_CORTEX_T1",
+    "RENAL_LABELING_EFFICIENCY",
     "SECONDS_PER_MINUTE_TIMES_100_G",
     "TISSUE_T1",
 ]
@@ -75,3 +79,15 @@ ATT_BOUNDS: Final = (0.0, 5.0)
 
 ABV_BOUNDS: Final = (0.0, 0.1)
 """Of a kinetic fit, arterial blood volume as a fraction of the voxel."""
+
+RENAL_BLOOD_T1: Final = MappingProxyType({1.5: 1.48, 3.0: 1.65})
+"""T1 of arterial blood [s] by field strength [T] for the kidney (Nery et al. 2020, MAGMA 33:141)."""
+
+RENAL_LABELING_EFFICIENCY: Final = MappingProxyType({"PCASL": 0.85, "PASL": 0.95})
+"""Inversion efficiency for the kidney; PASL stands for FAIR (Nery et al. 2020, MAGMA 33:141)."""
+
+RENAL_CORTEX_T1: Final = 1.15
+"""T1 of renal cortex [s] at 3 T; the medulla has about 1.55 s (Nery et al. 2020, MAGMA 33:141)."""
+
+RBF_BOUNDS: Final = (0.0, 1000.0)
+"""Of a kinetic fit of renal blood flow [ml/100 g/min]: cortex has 200 to 450 (Harteveld et al. 2020, MAGMA 33:81)."""

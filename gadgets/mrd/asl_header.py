@@ -8,6 +8,8 @@ from typing import Any
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.mrd.convert import seconds_from_milliseconds
+from perfline.gadgets.mrd.m0_header import find_m0_repetition_time, find_m0_type, find_preparation_times
+from perfline.gadgets.mrd.organ_defaults import ORGAN_DEFAULTS, Default, OrganDefaults
 from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources, missing_parameter
 from perfline.gadgets.mrd.parameter_values import (
     boolean,
@@ -22,8 +24,7 @@ from perfline.gadgets.mrd.parameter_values import (
 )
 from perfline.gadgets.stage_data import AslParameters, Limits
 from perfline.gadgets.stages.aslcontext import find_index_rule, unroll_cycle, volume_types
-from perfline.recon.asl.blood_t1 import blood_t1_at, nominal_field_strength
-from perfline.recon.constants import GREY_MATTER_T1, LABELING_EFFICIENCY, PARTITION_COEFFICIENT, TISSUE_T1
+from perfline.recon.asl.blood_t1 import nominal_field_strength
 from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = ["ASL_NAMES", "DECISIVE_NAMES", "resolve_asl"]
@@ -52,6 +53,7 @@ ASL_NAMES = (
     "BloodT1",
     "GreyMatterT1",
     "MRAcquisitionType",
+    "Organ",
     "PartitionCoefficient",
     "RepetitionTimePreparation",
     "SliceEncodingDirection",
@@ -61,7 +63,7 @@ ASL_NAMES = (
     "VascularCrushingVENC",
 )
 """Names that belong to labelling and quantification. `BloodT1`, `GreyMatterT1`, `M0RepetitionTime`,
-`PartitionCoefficient` and `TissueT1` are ours, the others BIDS."""
+`Organ`, `PartitionCoefficient` and `TissueT1` are ours, the others BIDS."""
 
 
 def resolve_asl(
@@ -100,12 +102,14 @@ def resolve_asl(
         A value can't be used, or contradicts another.
     """
     labeling_type = LabelingType(sources.require("ArterialSpinLabelingType", choice(*LabelingType)))
+    organ = sources.require("Organ", choice(*ORGAN_DEFAULTS), default=Candidate("brain", "default: brain"))
+    defaults = ORGAN_DEFAULTS[organ]
     encoding = sources.find("EncodingMatrix", encoding_matrix) or ()
     types = _context(sources, limits, is_encoded=bool(encoding))
     delay = _delay(sources, labeling_type, inversion_times)
     duration, cut_off, technique = _bolus(sources, labeling_type)
-    m0_type = _m0_type(sources, types)
-    preparation = _preparation_times(sources, repetition_time)
+    m0_type = find_m0_type(sources, types)
+    preparation = find_preparation_times(sources, repetition_time)
     acquisition_type, slice_timing = _slice_timing(sources, limits["slice"].count)
     sources.find("VascularCrushing", boolean)
     sources.find("VascularCrushingVENC", _any_numbers, unit="cm/s")
@@ -120,25 +124,21 @@ def resolve_asl(
         m0_estimate=sources.require("M0Estimate", positive, why="M0Type is Estimate")
         if m0_type == "Estimate"
         else None,
-        m0_repetition_time=_m0_repetition_time(sources, m0_type, preparation, types),
+        m0_repetition_time=find_m0_repetition_time(sources, m0_type, preparation, types),
         repetition_time_preparation=preparation,
-        labeling_efficiency=_efficiency(sources, labeling_type),
-        blood_t1=_blood_t1(sources, field_strength),
+        labeling_efficiency=_efficiency(sources, defaults.labeling_efficiency.get(labeling_type)),
+        blood_t1=_blood_t1(sources, field_strength, defaults),
         partition_coefficient=sources.require(
-            "PartitionCoefficient",
-            positive,
-            unit="ml/g",
-            default=Candidate(PARTITION_COEFFICIENT, "default: Alsop 2015"),
+            "PartitionCoefficient", positive, unit="ml/g", default=_candidate(defaults.partition_coefficient)
         ),
-        tissue_t1=sources.require(
-            "TissueT1", _t1, unit="s", default=Candidate(TISSUE_T1, "default: brain tissue at 3 T")
-        ),
+        tissue_t1=sources.require("TissueT1", _t1, unit="s", default=_candidate(defaults.tissue_t1)),
         acquisition_type=acquisition_type,
         slice_timing=slice_timing,
         volume_types=types,
         encoding_matrix=encoding,
+        organ=organ,
         perfused_tissue_t1=sources.require(
-            "GreyMatterT1", _t1, unit="s", default=Candidate(GREY_MATTER_T1, "default: grey matter at 3 T")
+            "GreyMatterT1", _t1, unit="s", default=_candidate(defaults.perfused_tissue_t1)
         ),
     )
 
@@ -207,66 +207,6 @@ def _bolus(
     return (cut_off,), cut_off, technique
 
 
-def _m0_type(sources: ParameterSources, types: Sequence[VolumeType]) -> str:
-    default = Candidate("Included", "default: aslcontext has m0scan") if VolumeType.M0SCAN in types else None
-    m0_type = sources.require("M0Type", choice("Separate", "Included", "Estimate", "Absent"), default=default)
-    if m0_type == "Included" and types and VolumeType.M0SCAN not in types:
-        raise ScanHeaderError(
-            f"M0Type ({sources.parameters['M0Type'].origin}) is Included, but aslcontext"
-            f" ({sources.parameters['aslcontext'].origin}) has no m0scan"
-        )
-    return m0_type
-
-
-def _preparation_times(sources: ParameterSources, repetition_time: float | None) -> tuple[float, ...]:
-    standard = None
-    if repetition_time is not None:
-        standard = Candidate((repetition_time,), sources.parameters["RepetitionTime"].origin)
-    found = sources.find("RepetitionTimePreparation", seconds_list, unit="s")
-    # a list for the volumes differs from the one repetition time without contradicting it
-    if found is None or len(found) == 1:
-        found = sources.find("RepetitionTimePreparation", seconds_list, unit="s", standard=standard, tolerance=0.01)
-    return found or ()
-
-
-def _m0_repetition_time(
-    sources: ParameterSources, m0_type: str, preparation: Sequence[float], types: Sequence[VolumeType]
-) -> float | None:
-    """Repetition time of the M0 image in the scan itself; that of a separate M0 stands in its own header."""
-    if m0_type in ("Estimate", "Absent"):
-        return None
-    found = sources.find("M0RepetitionTime", seconds, unit="s")
-    name = "M0RepetitionTime"
-    if found is None and m0_type == "Separate":
-        return None
-    if found is None:
-        name = "RepetitionTimePreparation"
-        if not preparation:
-            raise missing_parameter(name, "the repetition time of the M0 image")
-        found = _at_m0_volumes(preparation, types)
-        sources.note("M0RepetitionTime", found, "s", f"RepetitionTimePreparation, {sources.parameters[name].origin}")
-    if found <= 0:
-        raise ScanHeaderError(
-            f"{name} ({sources.parameters[name].origin}): the repetition time of the M0 image must be positive,"
-            f" got {found:g} s"
-        )
-    return found
-
-
-def _at_m0_volumes(preparation: Sequence[float], types: Sequence[VolumeType]) -> float:
-    if len(preparation) == 1:
-        return preparation[0]
-    if len(preparation) != len(types):
-        raise ScanHeaderError(
-            f"RepetitionTimePreparation: expected one value or one for each of the {len(types)} volumes of aslcontext,"
-            f" got {len(preparation)}"
-        )
-    times = {time for time, kind in zip(preparation, types, strict=True) if kind is VolumeType.M0SCAN}
-    if len(times) != 1:
-        raise ScanHeaderError(f"RepetitionTimePreparation: the M0 volumes have different times {sorted(times)} s")
-    return times.pop()
-
-
 def _background_suppression_pulses(sources: ParameterSources) -> int:
     is_on = sources.find("BackgroundSuppression", boolean)
     n_pulses = sources.find("BackgroundSuppressionNumberPulses", count)
@@ -284,25 +224,26 @@ def _background_suppression_pulses(sources: ParameterSources) -> int:
     return n_pulses or 0
 
 
-def _efficiency(sources: ParameterSources, labeling_type: LabelingType) -> float:
-    source = "Wang 2005" if labeling_type is LabelingType.CASL else "Alsop 2015"
-    default = Candidate(LABELING_EFFICIENCY[labeling_type], f"default: {labeling_type}, {source}")
-    efficiency = sources.require("LabelingEfficiency", positive, default=default)
+def _candidate(default: Default | None) -> Candidate | None:
+    return None if default is None else Candidate(default.value, f"default: {default.source}")
+
+
+def _efficiency(sources: ParameterSources, default: Default | None) -> float:
+    efficiency = sources.require(
+        "LabelingEfficiency", positive, why="no default for this labelling", default=_candidate(default)
+    )
     if efficiency > 1:
         origin = sources.parameters["LabelingEfficiency"].origin
         raise ScanHeaderError(f"LabelingEfficiency ({origin}): expected at most 1, got {efficiency:g}")
     return efficiency
 
 
-def _blood_t1(sources: ParameterSources, field_strength: float | None) -> float:
-    default = None
+def _blood_t1(sources: ParameterSources, field_strength: float | None, defaults: OrganDefaults) -> float:
     nominal = None if field_strength is None else nominal_field_strength(field_strength)
-    if nominal is not None:
-        source = "Zhang 2013" if nominal == 7 else "Alsop 2015"
-        default = Candidate(blood_t1_at(nominal), f"default: {source}, blood at {nominal:g} T")
+    default = None if nominal is None else defaults.blood_t1.get(nominal)
     field = "unknown" if field_strength is None else f"{field_strength:g} T"
     return sources.require(
-        "BloodT1", _t1, why=f"no default for a field strength that is {field}", unit="s", default=default
+        "BloodT1", _t1, why=f"no default for a field strength that is {field}", unit="s", default=_candidate(default)
     )
 
 

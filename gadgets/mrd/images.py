@@ -57,6 +57,9 @@ __all__ = ["ImageMaker", "Series", "scale_to_uint16"]
 
 _UINT16_MAX = 65535
 
+_WINDOW_SCALE = {"brain": 1, "kidney": 4}
+"""Blood flow of the organ's display window over that of the brain."""
+
 
 class Series(IntEnum):
     """``image_series_index`` of what is sent."""
@@ -194,11 +197,13 @@ class ImageMaker:
         of_artery = "" if flow.artery is None else f", artery {flow.artery}"
         pairs = f"{flow.n_pairs} pairs, {flow.n_rejected} rejected, {flow.unit}{of_artery}"
         is_absolute = flow.unit != "relative"
+        asl = self._header.asl
+        flow_name, scale = (asl.flow_name, _WINDOW_SCALE[asl.organ]) if asl is not None else ("CBF", 1)
         key = _key_of(flow)
         images: list[Image] = []
         for series, pixels, name, role, window in (
-            (Series.CBF, flow.cbf, "CBF" if is_absolute else "relCBF", "PERFUSIONMAP", (50, 100)),
-            (Series.CBF_STANDARD_ERROR, flow.standard_error, "CBF_SE", "PERFUSIONMAP_SE", (10, 20)),
+            (Series.CBF, flow.cbf, flow_name if is_absolute else f"rel{flow_name}", "PERFUSIONMAP", (50, 100)),
+            (Series.CBF_STANDARD_ERROR, flow.standard_error, f"{flow_name}_SE", "PERFUSIONMAP_SE", (10, 20)),
         ):
             meta = common_meta(
                 self._header,
@@ -216,7 +221,7 @@ class ImageMaker:
                 n_rejected=flow.n_rejected,
                 parameters=self._parameters,
             )
-            meta |= window_meta(*window) if is_absolute else _window_of(pixels)
+            meta |= window_meta(scale * window[0], scale * window[1]) if is_absolute else _window_of(pixels)
             images += self._images(series, pixels, flow.geometry, key, meta, time_stamp)
         return images
 

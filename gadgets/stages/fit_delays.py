@@ -13,7 +13,8 @@ from perfline.gadgets.stages.delays import delay_groups
 from perfline.recon.asl.cbf import total_labeling_efficiency
 from perfline.recon.asl.labeling import Labeling
 from perfline.recon.asl.m0 import brain_mask
-from perfline.recon.asl.multi_delay import MultiDelayFit, MultiDelayPlan
+from perfline.recon.asl.multi_delay import FitBounds, MultiDelayFit, MultiDelayPlan
+from perfline.recon.constants import RBF_BOUNDS
 from perfline.recon.parameters import VolumeType
 
 __all__ = ["FitDelays"]
@@ -168,7 +169,8 @@ class FitDelays:
             partition_coefficient=asl.partition_coefficient,
         )
         timing = asl.slice_timing or (0.0,) * self._n_slices
-        return MultiDelayPlan(labeling, mask, asl.perfused_tissue_t1, slice_timing=timing)
+        bounds = FitBounds(cbf=RBF_BOUNDS) if asl.organ == "kidney" else FitBounds()
+        return MultiDelayPlan(labeling, mask, asl.perfused_tissue_t1, slice_timing=timing, bounds=bounds)
 
 
 def _pooled_variance(averages: list[PerfusionAverage]) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """The derived maps of a scan as NIfTI images with sidecars: blood flow by one formula, by a fit, of arteries.
 
 ==========================================  =======================================================================
-``NAME_cbf``                                blood flow; 4D for several delays or arteries that are not fitted together
+``NAME_cbf``                                blood flow; 4D for several delays or arteries that are not fitted together.
+                                            ``rbf`` in its place for the kidney
 ``NAME_desc-standarderror_cbf``             its standard error
 ``NAME_att``                                arterial transit time of a fit [s]
 ``NAME_desc-standarderror_att``             its standard error
@@ -28,6 +29,8 @@ __all__ = ["MAP_NAMES", "DerivedMap", "flow_maps", "stacked", "territory_maps"]
 MAP_NAMES: Final = (
     "cbf",
     "desc-standarderror_cbf",
+    "rbf",
+    "desc-standarderror_rbf",
     "att",
     "desc-standarderror_att",
     "desc-reducedchisquare_statmap",
@@ -36,8 +39,10 @@ MAP_NAMES: Final = (
     "desc-territories_probseg",
 )
 
-_CBF_WINDOW: Final = (0.0, 100.0)
+_FLOW_WINDOW: Final = {"CBF": (0.0, 100.0), "RBF": (0.0, 400.0)}
 """What a viewer shows at first [mL/100g/min]."""
+
+_ORGANS: Final = {"CBF": "Cerebral", "RBF": "Renal"}
 
 _ATT_WINDOW: Final = (0.0, 2.5)
 """[s]"""
@@ -66,8 +71,9 @@ def flow_maps(header: ScanHeader, volumes: Sequence[CbfVolume], source: str) -> 
         Name of the file that they were made from.
     """
     first = volumes[0]
-    window = None if first.unit == "relative" else _CBF_WINDOW
-    text = "Cerebral blood flow, single-delay estimate" if first.fit is None else "Cerebral blood flow, fit over delays"
+    name = "CBF" if header.asl is None else header.asl.flow_name
+    window = None if first.unit == "relative" else _FLOW_WINDOW[name]
+    text = f"{_ORGANS[name]} blood flow, {'single-delay estimate' if first.fit is None else 'fit over delays'}"
     about = cbf_sidecar(header, volumes, text, source)
     error_text = (
         "Standard error of the blood flow, from the spread of the pairs"
@@ -76,9 +82,9 @@ def flow_maps(header: ScanHeader, volumes: Sequence[CbfVolume], source: str) -> 
     )
     errors = perfusion_sidecar(header, volumes, error_text, about["Units"], source)
     maps = [
-        DerivedMap("cbf", stacked([volume.cbf for volume in volumes]), first.geometry, about, window),
+        DerivedMap(name.lower(), stacked([volume.cbf for volume in volumes]), first.geometry, about, window),
         DerivedMap(
-            "desc-standarderror_cbf",
+            f"desc-standarderror_{name.lower()}",
             stacked([volume.standard_error for volume in volumes]),
             first.geometry,
             errors,

@@ -118,6 +118,16 @@ def test_an_encoding_matrix_is_kept_as_rows_and_needs_no_control_without_label()
     assert parse().asl.encoding_matrix == ()
 
 
+def test_the_kidney_has_defaults_of_its_own():
+    header = parse(PASL, without=["LabelingEfficiency", "BloodT1"], Organ="kidney")
+    assert (header.asl.organ, header.asl.flow_name) == ("kidney", "RBF")
+    assert (header.asl.labeling_efficiency, header.asl.perfused_tissue_t1) == (0.95, 1.15)
+    assert "Nery 2020" in header.parameters["LabelingEfficiency"].origin
+    assert parse().asl.flow_name == "CBF"
+    with pytest.raises(ScanHeaderError, match=r"Organ .*expected brain or kidney, got 'liver'"):
+        parse(Organ="liver")
+
+
 def test_missing_parameters_of_pasl():
     with pytest.raises(MissingParameterError, match="BolusCutOffDelayTime is not given, the width of a PASL bolus"):
         parse(PASL, without=["BolusCutOffDelayTime"])

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mrd_items import average, cbf, delta_m, fitted_cbf, geometry, m0, territories, volume
-from scan_headers import scan_header
+from scan_headers import ASL, scan_header
 
 from perfline.gadgets.mrd.images import ImageMaker, Series, scale_to_uint16
 from perfline.gadgets.mrd.layout import ImageType
@@ -148,6 +148,13 @@ def test_an_artery_is_in_the_counters_of_its_blood_flow():
     item = replace(cbf(), artery=2)
     assert maker().images_of(item)[0].header.set == 2
     assert "artery 2" in maker().images_of(item)[0].meta["ImageComments"]
+
+
+def test_blood_flow_of_a_kidney_is_named_so_and_shown_wider():
+    given = ImageMaker(scan_header(n_slices=3, asl=replace(ASL, organ="kidney")))
+    meta = given.images_of(cbf())[0].meta
+    assert meta["SeriesDescription"].endswith("RBF")
+    assert (meta["WindowCenter"], meta["WindowWidth"]) == ("200", "400")
 
 
 def test_relative_blood_flow_has_no_absolute_window():

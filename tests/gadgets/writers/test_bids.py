@@ -168,6 +168,14 @@ def test_arteries_become_one_file_and_their_territories_another(tmp_path):
     np.testing.assert_array_equal(values(tmp_path / "sub-01_desc-territories_probseg.nii.gz"), found.probability)
 
 
+def test_blood_flow_of_a_kidney_is_named_so(tmp_path):
+    flow = cbf()
+    save(tmp_path, [flow], scan_header(asl=replace(ASL, organ="kidney")))
+    np.testing.assert_array_equal(values(tmp_path / "sub-01_rbf.nii.gz"), flow.cbf)
+    assert "Renal blood flow" in json.loads((tmp_path / "sub-01_rbf.json").read_text())["Description"]
+    assert not (tmp_path / "sub-01_cbf.nii.gz").exists()
+
+
 def test_relative_flow_has_no_window(tmp_path):
     save(tmp_path, [cbf(unit="relative")])
     assert float(nibabel.load(tmp_path / "sub-01_cbf.nii.gz").header["cal_max"]) == 0
