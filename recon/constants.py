@@ -91,3 +91,7 @@ RENAL_CORTEX_T1: Final = 1.15
 
 RBF_BOUNDS: Final = (0.0, 1000.0)
 """Of a kinetic fit of renal blood flow [ml/100 g/min]: cortex has 200 to 450 (Harteveld et al. 2020, MAGMA 33:81)."""
+
+PHYSIOLOGICAL_FLOW: Final = MappingProxyType({"brain": 100.0, "kidney": 450.0})
+"""Upper end of the blood flow of healthy tissue [ml/100 g/min]: grey matter 40 to 100 (Alsop 2015), renal cortex 200 to
+450 (Harteveld et al. 2020, MAGMA 33:81)."""

@@ -227,11 +227,12 @@ def _laminar_average(
     arrays = np.broadcast_arrays(first, *kinks)
     edges = np.sort(np.clip(arrays, first, np.maximum(arrays[-1], first)), axis=0)
     nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
-    total = np.zeros(edges.shape[1:])
+    total: NDArray[np.float64] = np.zeros(edges.shape[1:])
     for low, high in pairwise(np.log(edges)):
         for node, weight in zip(nodes, weights, strict=True):
             when = np.exp((low + high) / 2 + (high - low) / 2 * node)
-            total += weight * (high - low) * (first / when) ** 2 * signal_of_arrival(when)
+            # in place the sum could not grow to the shape of the other maps
+            total = total + weight * (high - low) * (first / when) ** 2 * signal_of_arrival(when)
     return total
 
 

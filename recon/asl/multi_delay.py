@@ -17,7 +17,7 @@ from perfline.recon.errors import InputError
 
 __all__ = ["FitBounds", "MultiDelayFit", "MultiDelayPlan"]
 
-_SEARCH_STEP = 0.1
+_SEARCH_STEP = 0.05
 _SEARCH_CBF = 60.0
 
 
@@ -100,15 +100,16 @@ class MultiDelayPlan:
     Notes
     -----
     Minimises ``sum_i (y_i - s_i(f, D, aBV))^2 / var_i`` with ``y = delta M / M0`` and the signals of
-    `perfline.recon.asl.kinetic_model`, by Levenberg-Marquardt with the analytic Jacobian from a start that is searched
-    on a grid of 0.1 s or given. At the kinks of the model, where D is a delay (or the time from the start of labelling),
-    the two one-sided derivatives decide. The standard errors are from the Jacobian, with the slope by D taken over its own
-    error (`perfline.recon.asl.multi_delay_kernels`).
+    `perfline.recon.asl.kinetic_model`, by Levenberg-Marquardt with the analytic Jacobian, from the best place on a grid
+    of 0.05 s and of all kinks, or from a given start. At the kinks of the model, where D is a delay (or the time from
+    the start of labelling), the two one-sided derivatives decide. The standard errors are from the Jacobian, with the
+    slope by D taken over its own error (`perfline.recon.asl.multi_delay_kernels`). Where noise makes two minima, one on
+    either side of a kink, the one that is kept may have the larger chi-square, by some tenths.
 
     References
     ----------
-    Buxton et al. 1998, Magn Reson Med 40:383. Marquardt 1963, J SIAM 11:431. Ito and Xiong
-    2000, IEEE Trans Automat Contr 45:910 (statistical linearisation).
+    Buxton et al. 1998, Magn Reson Med 40:383. Marquardt 1963, J SIAM 11:431. Ito and Xiong 2000, IEEE Trans Automat
+    Contr 45:910 (statistical linearisation).
 
     Examples
     --------
@@ -160,7 +161,9 @@ class MultiDelayPlan:
         labeling, bounds = self.labeling, self.bounds
         times = timing[:, None] + labeling.times
         low, high = bounds.arterial_transit_time
-        grid = np.arange(low, min(high, times.max()), _SEARCH_STEP)
+        kinks = np.clip(np.concatenate([times, times - labeling.durations], axis=1), low, high)
+        steps = np.arange(low, min(high, times.max()), _SEARCH_STEP)
+        grid = np.sort(np.concatenate([np.tile(steps, (len(times), 1)), kinks], axis=1), axis=1)
         t1 = float(np.median(self._tissue_t1))
         # (n_delays, n_slices, n_grid)
         shapes = tissue_signal(labeling, _SEARCH_CBF, grid, t1, timing[:, None])
@@ -175,8 +178,8 @@ class MultiDelayPlan:
             ends=np.ascontiguousarray(times - labeling.durations),
             durations=labeling.durations,
             bounds=limits,
-            grid=grid,
-            shapes=np.ascontiguousarray(np.moveaxis(shapes, 0, -1)),
+            grid=np.ascontiguousarray(grid),
+            shapes=np.ascontiguousarray(np.moveaxis(shapes, 0, 1)),
             scale=2 * labeling.labeling_efficiency / labeling.partition_coefficient,
             rate_blood=1 / labeling.blood_t1,
             inverse_partition=1 / labeling.partition_coefficient,
@@ -208,7 +211,8 @@ class MultiDelayPlan:
             Of `delta_m`, noise of the mean and not of a single pair.
         start : MultiDelayFit, or (cbf, arterial_transit_time), optional
             Where to begin, such as the last result or that of `weighted_delay`; where it is NaN, or CBF not positive,
-            the start is searched for.
+            the start is searched for. It saves about a quarter of the time; in some per cent of noisy voxels it leads
+            to another minimum than the search, with a larger chi-square.
         att_prior : (mean, standard deviation), optional
             Of a normal distribution of the arrival time [s]: numbers or arrays (n_slices, n_y, n_x); infinite: none.
         n_threads : int

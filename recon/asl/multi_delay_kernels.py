@@ -1,8 +1,8 @@
 """Compiled fit of the general kinetic model to the delays of a voxel; `perfline.recon.asl.multi_delay` is its door.
 
 The model has kinks in the arrival time D (`perfline.recon.asl.kinetic_kernels`). A step that fails and crosses kinks is
-tried again up to the first of them. At a kink the derivative of either side is asked for a way down; where there is none,
-the kink is the minimum and only the other parameters move.
+tried again up to the first of them. At a kink the derivative of either side is asked for a way down; where there is
+none, the kink is the minimum and only the other parameters move.
 
 Standard errors take the slope by D over its own error and not at one point, since a derivative says little where the
 next kink is within the error: between D -+ sqrt(3) standard errors, the outer nodes of three-point Gauss-Hermite
@@ -61,9 +61,9 @@ class FitModel(NamedTuple):
     bounds: NDArray[np.float64]
     """(3, 2)"""
     grid: NDArray[np.float64]
-    """(n_grid,), arrival times of the search for a start."""
+    """(n_slices, n_grid), arrival times of the search for a start."""
     shapes: NDArray[np.float64]
-    """(n_slices, n_grid, n_delays), signals there for a flow of one."""
+    """(n_slices, n_delays, n_grid), signals there for a flow of one."""
     scale: float
     """``2 alpha / lambda``"""
     rate_blood: float
@@ -173,32 +173,40 @@ def _is_kink(arrival: float, rows: NDArray[np.float64]) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _search_start(
-    shapes: NDArray[np.float64], constants: Constants, rows: NDArray[np.float64]
-) -> tuple[float, int, float]:
-    """Flow, number of the grid's arrival time and volume that explain most; a number of -1 if nothing does."""
+def _explain(
+    shapes: NDArray[np.float64], constants: Constants, rows: NDArray[np.float64], grid_fits: NDArray[np.float64]
+) -> None:
+    """Fit flow and volume for each arrival time of the grid.
+
+    `shapes` is (n_delays, n_grid); rows of `grid_fits` (3, n_grid): flow, volume, chi-square explained, 0 where only a
+    negative flow would explain some.
+    """
+    ys, ss, sv = grid_fits[0], grid_fits[1], grid_fits[2]
+    ys[:], ss[:], sv[:] = 0.0, 0.0, 0.0
     yv = vv = 0.0
     for i in range(rows.shape[1]):
         m_v = arterial_of_one(rows[TIME, i], rows[END, i], constants)
-        yv += rows[WEIGHT, i] * m_v * rows[SIGNAL, i]
-        vv += rows[WEIGHT, i] * m_v * m_v
-    best, best_f, best_number, best_v = 0.0, 0.0, -1, 0.0
-    for number in range(shapes.shape[0]):
-        ys = ss = sv = 0.0
-        for i in range(rows.shape[1]):
-            ws = rows[WEIGHT, i] * shapes[number, i]
-            ys += ws * rows[SIGNAL, i]
-            ss += ws * shapes[number, i]
-            if vv > 0:
-                sv += ws * arterial_of_one(rows[TIME, i], rows[END, i], constants)
-        if ss > 0 and ys > 0 and ys * ys > best * ss:
-            best, best_f, best_number, best_v = ys * ys / ss, ys / ss, number, 0.0
-        determinant = ss * vv - sv * sv
-        if vv > 0 and determinant > 1e-9 * ss * vv:
-            f, volume = (ys * vv - yv * sv) / determinant, (yv * ss - ys * sv) / determinant
-            if f > 0 and volume > 0 and f * ys + volume * yv > best:
-                best, best_f, best_number, best_v = f * ys + volume * yv, f, number, volume
-    return best_f, best_number, best_v
+        w, wy, wv = rows[WEIGHT, i], rows[WEIGHT, i] * rows[SIGNAL, i], rows[WEIGHT, i] * m_v
+        yv += wy * m_v
+        vv += wv * m_v
+        for number in range(shapes.shape[1]):
+            s = shapes[i, number]
+            ys[number] += wy * s
+            ss[number] += w * s * s
+        if m_v > 0:
+            for number in range(shapes.shape[1]):
+                sv[number] += wv * shapes[i, number]
+    for number in range(shapes.shape[1]):
+        y_s, s_s, s_v = ys[number], ss[number], sv[number]
+        f, volume, explained = 0.0, 0.0, 0.0
+        if y_s > 0 and s_s > 0:
+            f, explained = y_s / s_s, y_s * y_s / s_s
+        determinant = s_s * vv - s_v * s_v
+        if vv > 0 and determinant > 1e-9 * s_s * vv:
+            both_f, both_v = (y_s * vv - yv * s_v) / determinant, (yv * s_s - y_s * s_v) / determinant
+            if both_f > 0 and both_v > 0:
+                f, volume, explained = both_f, both_v, both_f * y_s + both_v * yv
+        grid_fits[0, number], grid_fits[1, number], grid_fits[2, number] = f, volume, explained
 
 
 @njit(cache=True, nogil=True)
@@ -366,6 +374,37 @@ def _status(
 
 
 @njit(cache=True, nogil=True)
+def _search_and_descend(
+    grid: NDArray[np.float64],
+    shapes: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    constants: Constants,
+    rows: NDArray[np.float64],
+    grid_fits: NDArray[np.float64],
+) -> tuple[float, float, float, bool, Equations]:
+    """Go down from the best place of the grid, or from the prior where there is none."""
+    _explain(shapes, constants, rows, grid_fits)
+    best = np.argmax(grid_fits[2])
+    arrival = grid[best] if grid_fits[2, best] > 0 else constants.prior_mean
+    return _descend_within(grid_fits[0, best], arrival, grid_fits[1, best], bounds, constants, rows)
+
+
+@njit(cache=True, nogil=True)
+def _descend_within(
+    f: float,
+    arrival: float,
+    volume: float,
+    bounds: NDArray[np.float64],
+    constants: Constants,
+    rows: NDArray[np.float64],
+) -> tuple[float, float, float, bool, Equations]:
+    """`_descend` from the nearest place within the bounds."""
+    f, arrival = _clamp(f, bounds[0, 0], bounds[0, 1]), _clamp(arrival, bounds[1, 0], bounds[1, 1])
+    volume = _clamp(volume, bounds[2, 0], bounds[2, 1]) if constants.has_arterial else 0.0
+    return _descend(f, arrival, volume, bounds, constants, rows)
+
+
+@njit(cache=True, nogil=True)
 def _fit_one(
     voxel: int,
     grid: NDArray[np.float64],
@@ -374,24 +413,23 @@ def _fit_one(
     constants: Constants,
     rows: NDArray[np.float64],
     scratch: NDArray[np.float64],
+    grid_fits: NDArray[np.float64],
     out: FitOutput,
 ) -> None:
     """Fit one voxel whose rows are loaded."""
     f, arrival, volume = out.values[0, voxel], out.values[1, voxel], out.values[2, voxel]
-    if np.isnan(volume) or not constants.has_arterial:
-        volume = 0.0
-    if not (f > 0 and arrival >= 0):
-        f, number, volume = _search_start(shapes, constants, rows)
-        if number < 0 and constants.prior_precision == 0:
+    if f > 0 and arrival >= 0:
+        if np.isnan(volume):
+            volume = 0.0
+        f, arrival, volume, has_converged, now = _descend_within(f, arrival, volume, bounds, constants, rows)
+    else:
+        f, arrival, volume, has_converged, now = _search_and_descend(grid, shapes, bounds, constants, rows, grid_fits)
+        if f <= 0 and constants.prior_precision == 0:
             out.values[0, voxel], out.values[1, voxel], out.values[2, voxel] = bounds[0, 0], np.nan, np.nan
             out.errors[:, voxel] = np.nan
             out.chi_square[voxel] = np.nan
             out.status[voxel] = _NO_SIGNAL
             return
-        arrival = grid[number] if number >= 0 else constants.prior_mean
-    f, arrival = _clamp(f, bounds[0, 0], bounds[0, 1]), _clamp(arrival, bounds[1, 0], bounds[1, 1])
-    volume = _clamp(volume, bounds[2, 0], bounds[2, 1]) if constants.has_arterial else 0.0
-    f, arrival, volume, has_converged, now = _descend(f, arrival, volume, bounds, constants, rows)
     var_f, var_d, var_v = _variances_at(f, arrival, volume, bounds, constants, rows, scratch, now)
     out.values[0, voxel], out.values[1, voxel], out.values[2, voxel] = f, arrival, volume
     out.errors[0, voxel], out.errors[1, voxel], out.errors[2, voxel] = np.sqrt(var_f), np.sqrt(var_d), np.sqrt(var_v)
@@ -419,7 +457,7 @@ def _load(voxel: int, model: FitModel, data: FitData, rows: NDArray[np.float64])
         is_good = is_good and variance > 0 and np.isfinite(variance) and np.isfinite(data.delta_m[i, voxel])
         if is_good:
             rows[SIGNAL, i], rows[WEIGHT, i] = data.delta_m[i, voxel] / m0, m0 * m0 / variance
-    return is_good
+    return bool(is_good)
 
 
 @njit(cache=True, nogil=True)
@@ -429,6 +467,7 @@ def fit_voxels(
     """Fit ``voxels[first:last]``."""
     n_delays = data.delta_m.shape[0]
     rows, scratch = np.empty((5, n_delays)), np.empty((3, n_delays))
+    grid_fits = np.empty((3, model.grid.shape[1]))
     for n in range(first, last):
         voxel = voxels[n]
         if not _load(voxel, model, data, rows):
@@ -449,8 +488,9 @@ def fit_voxels(
             model.is_pulsed,
             model.has_arterial,
         )
-        shapes = model.shapes[voxel // model.n_per_slice]
-        _fit_one(voxel, model.grid, shapes, model.bounds, constants, rows, scratch, out)
+        slice_number = voxel // model.n_per_slice
+        grid, shapes = model.grid[slice_number], model.shapes[slice_number]
+        _fit_one(voxel, grid, shapes, model.bounds, constants, rows, scratch, grid_fits, out)
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -466,8 +506,8 @@ def warm_up() -> None:
     times = np.array([[1.0, 2.0, 3.0]])
     one = np.ones(1)
     model = FitModel(
-        times, times - 0.5, np.full(3, 0.5), np.array([[0.0, 1.0], [0.0, 5.0], [0.0, 0.1]]), np.array([0.5, 1.0]),
-        np.ones((1, 2, 3)), 1.0, 0.6, 1.1, 1.0, False, True, 2,
+        times, times - 0.5, np.full(3, 0.5), np.array([[0.0, 1.0], [0.0, 5.0], [0.0, 0.1]]), np.array([[0.5, 1.0]]),
+        np.ones((1, 3, 2)), 1.0, 0.6, 1.1, 1.0, False, True, 2,
     )  # fmt: skip
     delta_m = np.ones((3, 2), np.float32)
     data = FitData(delta_m, np.ones(2, np.float32), np.ones((3, 1)), one, one, one, 0 * one)

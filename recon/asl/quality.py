@@ -1,12 +1,12 @@
 """Single numbers that tell how a perfusion image looks: for the running display and its warnings."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from perfline.recon.checks import check_shape
+from perfline.recon.checks import check_finite, check_shape
 from perfline.recon.errors import InputError
 
-__all__ = ["global_perfusion", "negative_share", "relative_difference", "spatial_variation"]
+__all__ = ["global_perfusion", "negative_share", "relative_difference", "relative_drift", "spatial_variation"]
 
 
 def global_perfusion(image: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
@@ -134,6 +134,49 @@ def relative_difference(delta_m: NDArray[np.floating], control: NDArray[np.float
     if not signal > 0:
         raise InputError(f"control: expected signal in the mask, got a mean of {signal:.6g}")
     return float(difference / signal)
+
+
+def relative_drift(signals: ArrayLike, times: ArrayLike, groups: ArrayLike) -> float:
+    """By how much the signal of equal volumes changes with time, as a share of itself.
+
+    Parameters
+    ----------
+    signals : array (n_volumes,)
+        Mean of each volume over the head.
+    times : array (n_volumes,)
+        In any unit.
+    groups : array (n_volumes,)
+        Volumes of one number are alike (one delay, one cycle): each group is held against its own mean.
+
+    Returns
+    -------
+    float
+        Share of the signal for each unit of time, from a straight line through all groups by least squares; NaN where
+        the times do not differ within a group.
+
+    Raises
+    ------
+    InputError
+        The lengths differ, values are not finite, or a group has no signal.
+
+    Examples
+    --------
+    >>> round(relative_drift([100.0, 50.0, 102.0, 51.0], [0.0, 0.0, 1.0, 1.0], [0, 1, 0, 1]), 4)
+    0.0198
+    """
+    values, at, group = (np.asarray(one, np.float64) for one in (signals, times, groups))
+    for name, array in (("times", at), ("groups", group)):
+        check_shape(name, array, values.shape)
+    check_finite("signals", values)
+    check_finite("times", at)
+    _, number = np.unique(group, return_inverse=True)
+    count = np.bincount(number)
+    mean, centre = np.bincount(number, values) / count, np.bincount(number, at) / count
+    if not np.all(mean > 0):
+        raise InputError(f"signals: expected signal in every group, got a mean of {mean.min():.6g}")
+    share, since = values / mean[number] - 1, at - centre[number]
+    spread = float(np.dot(since, since))
+    return float(np.dot(since, share)) / spread if spread > 0 else float("nan")
 
 
 def _inside(name: str, image: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from scipy import ndimage
 from perfline.recon.checks import check_finite, check_positive, check_shape
 from perfline.recon.errors import InputError
 
-__all__ = ["QUALITY_SMOOTHING", "quality_evaluation_index"]
+__all__ = ["PURE_TISSUE", "QUALITY_SMOOTHING", "quality_evaluation_index"]
 
 QUALITY_SMOOTHING: Final = 5.0
 """Full width at half maximum of the Gaussian that CBF is smoothed with [mm] (Dolui 2024)."""
@@ -17,8 +17,8 @@ QUALITY_SMOOTHING: Final = 5.0
 _FWHM_OF_SIGMA = 2 * np.sqrt(2 * np.log(2))
 _GREY_OVER_WHITE = 2.5
 """Blood flow of grey over white matter in the structural picture that CBF is correlated with (Dolui 2024)."""
-_LEAST_PART = 0.9
-"""Share of a tissue in a voxel that counts as that tissue."""
+PURE_TISSUE: Final = 0.9
+"""Share of a tissue in a voxel from which on it counts as that tissue."""
 
 
 def quality_evaluation_index(
@@ -81,10 +81,10 @@ def quality_evaluation_index(
     for size in voxel_size:
         check_positive("voxel_size", size, "mm")
     used = mask & np.isfinite(cbf)
-    grey, white = used & (grey_part >= _LEAST_PART), used & (white_part >= _LEAST_PART)
+    grey, white = used & (grey_part >= PURE_TISSUE), used & (white_part >= PURE_TISSUE)
     for name, tissue in (("grey_part", grey), ("white_part", white)):
         if tissue.sum() < 2:
-            raise InputError(f"{name}: expected two voxels or more of at least {_LEAST_PART:g} in the mask")
+            raise InputError(f"{name}: expected two voxels or more of at least {PURE_TISSUE:g} in the mask")
     smooth = _smoothed(cbf, used, voxel_size)
     structure = _GREY_OVER_WHITE * grey_part + white_part
     likeness = _correlation(smooth[used], structure[used])

@@ -1,0 +1,126 @@
+"""The mean of each region in each pair of a running scan: what the precision of regions is judged by."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.recon.checks import check_shape
+from perfline.recon.errors import InputError
+
+__all__ = ["RegionCourse"]
+
+
+class RegionCourse:
+    """Keeps one number for each region and pair, not the images.
+
+    Parameters
+    ----------
+    labels : integer array (n_slices, n_y, n_x)
+        0 outside of all regions; others in any order.
+
+    Raises
+    ------
+    InputError
+        The labels are not whole numbers, or there is no region.
+
+    Notes
+    -----
+    ``x_ir = sum_v s_v dM_iv / n_r`` over the voxels v of region r where the scale s is positive and finite. After a new
+    scale (a later M0), earlier values are multiplied by the ratio of the region's mean scales: exact where the two
+    differ by a factor within the region.
+
+    Examples
+    --------
+    >>> course = RegionCourse(np.array([[[7, 7, 3, 0]]]))
+    >>> course.set_scale(np.full((1, 1, 4), 10.0))
+    >>> course.add(0, np.array([[[1.0, 3.0, 5.0, 9.0]]], np.float32))
+    >>> course.numbers, course.means()
+    (array([3, 7]), array([[50., 20.]]))
+    """
+
+    def __init__(self, labels: NDArray[np.integer]) -> None:
+        check_shape("labels", labels, ("n_slices", "n_y", "n_x"))
+        if labels.dtype.kind not in "iu":
+            raise InputError(f"labels: expected whole numbers, got {labels.dtype}")
+        self.shape = labels.shape
+        self._inside = np.flatnonzero(labels)
+        self.numbers, self._region = np.unique(labels.reshape(-1)[self._inside], return_inverse=True)
+        if self.numbers.size == 0:
+            raise InputError("labels: expected at least one region, got 0 everywhere")
+        self.n_voxels: NDArray[np.int64] = np.zeros(self.numbers.size, np.int64)
+        self._rows: dict[int, NDArray[np.float64]] = {}
+        self._voxels, self._region_of = self._inside, self._region
+        self._scale: NDArray[np.float64] | None = None
+        self._mean_scale = np.full(self.numbers.size, np.nan)
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether images can be added."""
+        return self._scale is not None
+
+    def set_scale(self, scale: NDArray[np.floating]) -> None:
+        """Say what a voxel's delta-M is to be multiplied by, and which voxels count: those where it is above 0.
+
+        Raises
+        ------
+        InputError
+            The shape differs.
+        """
+        check_shape("scale", scale, self.shape)
+        values = scale.reshape(-1)[self._inside].astype(np.float64)
+        used = np.isfinite(values) & (values > 0)
+        self._voxels, self._region_of, self._scale = self._inside[used], self._region[used], values[used]
+        self.n_voxels = np.bincount(self._region_of, minlength=self.numbers.size)
+        before, self._mean_scale = self._mean_scale, self._means(self._scale)
+        for row in self._rows.values():
+            row *= self._mean_scale / before
+
+    def add(self, pair: int, delta_m: NDArray[np.float32]) -> None:
+        """Add the difference image of a pair; a second one of the same number takes its place.
+
+        Raises
+        ------
+        InputError
+            The shape differs, or no scale is known yet.
+        """
+        check_shape("delta_m", delta_m, self.shape)
+        if self._scale is None:
+            raise InputError("scale: expected it before the first image, got none")
+        self._rows[pair] = self._means(delta_m.reshape(-1)[self._voxels] * self._scale)
+
+    def means(self, without: frozenset[int] = frozenset()) -> NDArray[np.float64]:
+        """All pairs but some.
+
+        Returns
+        -------
+        float64 array (n_pairs, n_regions)
+            In the order of arrival, regions in that of `numbers`; NaN for a region without voxels.
+        """
+        rows = [row for pair, row in self._rows.items() if pair not in without]
+        return np.array(rows, np.float64).reshape(len(rows), self.numbers.size)
+
+    def statistics_of(self, image: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation (n - 1) over the voxels of each region; what is not finite is left out.
+
+        Returns
+        -------
+        means, deviations : float64 array (n_regions,)
+            NaN where there are no voxels, or, for the deviation, one.
+
+        Raises
+        ------
+        InputError
+            The shape differs.
+        """
+        check_shape("image", image, self.shape)
+        values = image.reshape(-1)[self._voxels].astype(np.float64)
+        finite = np.isfinite(values)
+        values, region, n_regions = values[finite], self._region_of[finite], self.numbers.size
+        counts = np.bincount(region, minlength=n_regions)
+        unknown = np.full(n_regions, np.nan)
+        means = np.divide(np.bincount(region, values, n_regions), counts, out=unknown.copy(), where=counts > 0)
+        squares = np.bincount(region, (values - means[region]) ** 2, n_regions)
+        return means, np.sqrt(np.divide(squares, counts - 1, out=unknown, where=counts > 1))
+
+    def _means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.bincount(self._region_of, values, minlength=self.numbers.size)
+        return np.divide(sums, self.n_voxels, out=np.full(self.numbers.size, np.nan), where=self.n_voxels > 0)
