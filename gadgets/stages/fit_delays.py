@@ -27,9 +27,9 @@ class FitDelays:
     after each block. Each fit searches its own start: from the last result it would be a quarter faster, but in some
     3 % of noisy voxels it would stay in a worse minimum, and a result would depend on the way to it.
 
-    The noise of a pair is taken as the same at all delays (it is that of the static tissue): its variance is pooled over
-    them, voxel by voxel. Until a second pair of some delay has come there is no variance: all delays then weigh alike,
-    and there are no standard errors.
+    The noise of a pair is taken as the same at all delays (it is that of the static tissue): its variance is pooled
+    over them, voxel by voxel. Until a second pair of some delay has come there is no variance: all delays then weigh
+    alike, and there are no standard errors.
 
     Parameters
     ----------
