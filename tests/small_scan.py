@@ -5,9 +5,10 @@ from functools import cache
 
 from perfline.gadgets.mrd.messages import Acquisition
 from perfline.gadgets.simulate.messages import simulated_messages
-from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe
+from perfline.gadgets.simulate.recipes import EPI_RECIPES
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 
-RECIPE = replace(RECIPES["clean"], n_slices=2, n_coils=3, n_pairs=2)
+RECIPE = replace(EPI_RECIPES["clean"], n_slices=2, n_coils=3, n_pairs=2)
 
 
 @cache

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from perfline.gadgets.errors import ConfigurationError
-from perfline.gadgets.simulate.recipes import SimulationRecipe
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 
 __all__ = ["change_recipe", "describe_recipe"]
 
@@ -30,7 +30,8 @@ def change_recipe(recipe: SimulationRecipe, changes: Sequence[str]) -> Simulatio
 
     Examples
     --------
-    >>> change_recipe(SimulationRecipe(), ["n_pairs=7", "volume_order=set"]).n_pairs
+    >>> from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+    >>> change_recipe(EpiRecipe(), ["n_pairs=7", "volume_order=set"]).n_pairs
     7
     """
     known = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
@@ -50,6 +51,8 @@ def _value(key: str, text: str, current: object) -> Any:
     try:
         if isinstance(current, Enum):
             return type(current)(text)
+        if isinstance(current, str):
+            return text
         value = ast.literal_eval(text)
         if isinstance(current, float) and type(value) is int:
             value = float(value)
@@ -66,7 +69,8 @@ def describe_recipe(recipe: SimulationRecipe) -> str:
 
     Examples
     --------
-    >>> print(describe_recipe(SimulationRecipe()).splitlines()[0])
+    >>> from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+    >>> print(describe_recipe(EpiRecipe()).splitlines()[0])
       n_coils=4
     """
     lines = []

@@ -9,7 +9,10 @@ import json
 import numpy as np
 from ismrmrd import xsd
 
-from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.encoding import header_number, scan_encoding
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.spiral_recipe import SpiralRecipe
 from perfline.gadgets.simulate.volume_plan import planned_volumes
 from perfline.recon.parameters import VolumeType
 
@@ -33,7 +36,7 @@ def scan_header_xml(recipe: SimulationRecipe) -> bytes:
 
     Examples
     --------
-    >>> b"<trajectory>epi</trajectory>" in scan_header_xml(SimulationRecipe())
+    >>> b"<trajectory>epi</trajectory>" in scan_header_xml(EpiRecipe())
     True
     """
     header = xsd.ismrmrdHeader(
@@ -50,83 +53,26 @@ def scan_header_xml(recipe: SimulationRecipe) -> bytes:
         experimentalConditions=xsd.experimentalConditionsType(
             H1resonanceFrequency_Hz=round(recipe.field_strength * _PROTON_FREQUENCY_PER_TESLA)
         ),
-        encoding=[_encoding(recipe)],
-        sequenceParameters=xsd.sequenceParametersType(
-            TR=[_round(1e3 * recipe.repetition_time)],
-            TE=[_round(1e3 * recipe.echo_time)],
-            flipAngle_deg=[_round(np.rad2deg(recipe.flip_angle))],
-            sequence_type="EPI",
-            echo_spacing=[_round(1e3 * recipe.epi.echo_spacing)],
-        ),
+        encoding=[scan_encoding(recipe)],
+        sequenceParameters=_sequence_parameters(recipe),
         userParameters=_user_parameters(recipe),
     )
     return str(xsd.ToXML(header)).encode("ascii")
 
 
-def _round(value: float) -> float:
-    """Drop the digits that binary fractions add, so that 4200.0 is written and not 4200.000000000001."""
-    return round(float(value), 9)
-
-
-def _encoding(recipe: SimulationRecipe) -> xsd.encodingType:
-    """Matrix, field of view, limits and readout."""
-    epi = recipe.epi
-    volumes = planned_volumes(recipe)
-    return xsd.encodingType(
-        trajectory=xsd.trajectoryType.EPI,
-        encodedSpace=_space(
-            recipe,
-            (epi.readout_axis.n_encoded, epi.phase_axis.n_encoded),
-            (epi.readout_axis.field_of_view_encoded, epi.phase_axis.field_of_view_encoded),
-        ),
-        reconSpace=_space(recipe, (recipe.matrix_x, recipe.matrix_y), (recipe.field_of_view_x, recipe.field_of_view_y)),
-        encodingLimits=xsd.encodingLimitsType(
-            kspace_encoding_step_1=_limit(epi.n_lines - 1, epi.center_line),
-            kspace_encoding_step_2=_limit(0),
-            average=_limit(0),
-            slice=_limit(recipe.n_slices - 1),
-            contrast=_limit(0),
-            phase=_limit(0),
-            repetition=_limit(max(volume.repetition for volume in volumes)),
-            set=_limit(max(volume.set for volume in volumes)),
-            segment=_limit(recipe.n_shots - 1),
-        ),
-        trajectoryDescription=_trajectory_description(recipe),
+def _sequence_parameters(recipe: SimulationRecipe) -> xsd.sequenceParametersType:
+    """Times in ms, angles in degrees."""
+    echo_times = recipe.echo_times if isinstance(recipe, SpiralRecipe) else (recipe.echo_time,)
+    parameters = xsd.sequenceParametersType(
+        TR=[header_number(1e3 * recipe.repetition_time)],
+        TE=[header_number(1e3 * time) for time in echo_times],
+        flipAngle_deg=[header_number(np.rad2deg(recipe.flip_angle))],
+        sequence_type="Spiral",
     )
-
-
-def _space(recipe: SimulationRecipe, size: tuple[int, int], extent: tuple[float, float]) -> xsd.encodingSpaceType:
-    return xsd.encodingSpaceType(
-        matrixSize=xsd.matrixSizeType(x=size[0], y=size[1], z=1),
-        fieldOfView_mm=xsd.fieldOfViewMm(x=_round(extent[0]), y=_round(extent[1]), z=recipe.slice_thickness),
-    )
-
-
-def _limit(maximum: int, center: int = 0) -> xsd.limitType:
-    return xsd.limitType(minimum=0, maximum=maximum, center=center)
-
-
-def _trajectory_description(recipe: SimulationRecipe) -> xsd.trajectoryDescriptionType:
-    """The words of Gadgetron's ``ConventionalEPI``, times in us."""
-    epi = recipe.epi
-    longs = {
-        "etl": -(-epi.n_lines // recipe.n_shots),
-        "numberOfNavigators": recipe.n_navigators,
-        "numSamples": recipe.n_samples,
-    }
-    if epi.readout.is_ramped:
-        longs |= {
-            "rampUpTime": round(1e6 * recipe.ramp_time),
-            "rampDownTime": round(1e6 * recipe.ramp_time),
-            "flatTopTime": round(1e6 * recipe.flat_top_time),
-            "acqDelayTime": round(1e6 * recipe.acquisition_delay),
-        }
-    return xsd.trajectoryDescriptionType(
-        identifier="ConventionalEPI",
-        userParameterLong=[xsd.userParameterLongType(name=name, value=value) for name, value in longs.items()],
-        userParameterDouble=[xsd.userParameterDoubleType(name="dwellTime", value=_round(1e6 * recipe.dwell_time))],
-        comment="simulated EPI",
-    )
+    if isinstance(recipe, EpiRecipe):
+        parameters.sequence_type = "EPI"
+        parameters.echo_spacing = [header_number(1e3 * recipe.epi.echo_spacing)]
+    return parameters
 
 
 def _user_parameters(recipe: SimulationRecipe) -> xsd.userParametersType:
@@ -144,10 +90,11 @@ def _user_parameters(recipe: SimulationRecipe) -> xsd.userParametersType:
     strings = {
         "ArterialSpinLabelingType": str(recipe.labeling_type),
         "M0Type": "Included" if recipe.n_m0 else "Absent",
-        "MRAcquisitionType": "2D",
+        "MRAcquisitionType": "2D" if recipe.partition_axis is None else "3D",
         "BackgroundSuppression": "true" if pulses else "false",
-        "SliceTiming": json.dumps(recipe.slice_timing),
     }
+    if recipe.partition_axis is None:
+        strings["SliceTiming"] = json.dumps(recipe.slice_timing)
     if recipe.labeling_type == "PASL":
         doubles["BolusCutOffDelayTime"] = recipe.labeling_duration
         strings |= {"BolusCutOffFlag": "true", "BolusCutOffTechnique": "QUIPSSII"}
@@ -163,7 +110,7 @@ def _user_parameters(recipe: SimulationRecipe) -> xsd.userParametersType:
         strings["RepetitionTimePreparation"] = json.dumps(times)
     return xsd.userParametersType(
         userParameterDouble=[
-            xsd.userParameterDoubleType(name=name, value=_round(value)) for name, value in doubles.items()
+            xsd.userParameterDoubleType(name=name, value=header_number(value)) for name, value in doubles.items()
         ],
         userParameterString=[xsd.userParameterStringType(name=name, value=value) for name, value in strings.items()],
     )

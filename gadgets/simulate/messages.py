@@ -7,7 +7,7 @@ import numpy as np
 from perfline.gadgets.mrd.messages import Acquisition, HeaderXml
 from perfline.gadgets.simulate.header import scan_header_xml
 from perfline.gadgets.simulate.raw_data import scan_blocks
-from perfline.gadgets.simulate.recipes import SimulationRecipe
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 
 __all__ = ["simulated_messages"]
 
@@ -15,7 +15,6 @@ __all__ = ["simulated_messages"]
 def simulated_messages(recipe: SimulationRecipe) -> Iterator[HeaderXml | Acquisition]:
     """Play a recipe as the messages of a stream, made as they are asked for: the header first, then the readouts."""
     yield HeaderXml(scan_header_xml(recipe))
-    for heads, samples in scan_blocks(recipe):
-        trajectory = np.empty((samples.shape[2], 0), np.float32)
-        for head, data in zip(heads, np.ascontiguousarray(samples), strict=True):
+    for heads, samples, trajectories in scan_blocks(recipe):
+        for head, trajectory, data in zip(heads, trajectories, np.ascontiguousarray(samples), strict=True):
             yield Acquisition(head.tobytes(), trajectory, data)

@@ -9,14 +9,24 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.recipes import RECIPES
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
+from perfline.gadgets.simulate.spiral_recipe import SpiralRecipe
 from perfline.gadgets.simulate.write_mrd import write_scan
 from perfline.recon.phantom.brain import brain_phantom
 from perfline.recon.phantom.truth import TruthMaps
 
 __all__ = ["SAMPLE_FILES", "expected_numbers", "write_samples"]
 
-SAMPLE_FILES: Final = MappingProxyType({"pcasl_epi_clean.h5": "clean", "pcasl_epi_realistic.h5": "realistic"})
+SAMPLE_FILES: Final = MappingProxyType(
+    {
+        "pcasl_epi_clean.h5": "clean",
+        "pcasl_epi_realistic.h5": "realistic",
+        "pcasl_spiral.h5": "spiral",
+        "pcasl_stack_of_spirals.h5": "stack_of_spirals",
+    }
+)
 """File name to the name of its recipe."""
 
 _GREY_MATTER_SHARE: Final = 0.9
@@ -67,7 +77,8 @@ def expected_numbers(recipe: SimulationRecipe, truth: TruthMaps) -> dict[str, An
     -------
     dict
         Plain numbers, lists and texts. CBF in ml/100 g/min. ``limited`` numbers are of maps limited to the sampled
-        k-space, over the pixels that grey matter fills to at least 0.9; these are what a reconstruction is held to.
+        k-space, over the pixels that grey matter fills to at least 0.9; these are what a reconstruction is held to. A
+        slice without such pixels has None.
     """
     grey_matter = truth.grey_matter(_GREY_MATTER_SHARE)
     limited = truth.cbf_limited[grey_matter]
@@ -89,20 +100,29 @@ def expected_numbers(recipe: SimulationRecipe, truth: TruthMaps) -> dict[str, An
         "n_pairs": recipe.n_pairs,
         "n_noise_readouts": recipe.n_noise_readouts,
         "slice_timing": list(recipe.slice_timing),
-        "ghost_delay": recipe.ghost_delay,
-        "ghost_phase": recipe.ghost_phase,
+        **_readout_numbers(recipe),
         "grey_matter": {
             "n_pixels": grey_matter.sum(axis=(1, 2)).tolist(),
             "cbf_mean": _rounded(truth.cbf[grey_matter].mean()),
             "cbf_mean_limited": _rounded(limited.mean()),
             "cbf_median_limited": _rounded(np.median(limited)),
             "cbf_mean_limited_of_slices": [
-                _rounded(cbf[mask].mean()) for cbf, mask in zip(truth.cbf_limited, grey_matter, strict=True)
+                _rounded(cbf[mask].mean()) if mask.any() else None
+                for cbf, mask in zip(truth.cbf_limited, grey_matter, strict=True)
             ],
             "delta_m_over_m0_limited": _rounded(ratio.mean()),
         },
         "regions": regions,
     }
+
+
+def _readout_numbers(recipe: SimulationRecipe) -> dict[str, Any]:
+    """What to know of the readout."""
+    if isinstance(recipe, EpiRecipe):
+        return {"ghost_delay": recipe.ghost_delay, "ghost_phase": recipe.ghost_phase}
+    if isinstance(recipe, SpiralRecipe):
+        return {"n_interleaves": recipe.n_interleaves, "n_shots": recipe.n_shots, "n_samples": recipe.n_samples}
+    return {}
 
 
 def _rounded(value: float | np.floating[Any]) -> float:

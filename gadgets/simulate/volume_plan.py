@@ -1,20 +1,29 @@
-"""The volumes of a simulated scan, in the order of acquisition."""
+"""The volumes of a simulated scan and their shots, in the order of acquisition."""
 
 from dataclasses import dataclass
 
-from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
 from perfline.recon.parameters import VolumeType
 
-__all__ = ["PlannedVolume", "planned_volumes"]
+__all__ = ["PlannedShot", "PlannedVolume", "planned_shots", "planned_volumes"]
 
 
 @dataclass(frozen=True)
 class PlannedVolume:
-    """One volume in the order of acquisition; `start` [s] is that of its repetition (the first shot's)."""
+    """One volume, with the counters that tell it from the others; volumes are numbered from 0."""
 
     volume_type: VolumeType
+    number: int
     repetition: int
     set: int
+
+
+@dataclass(frozen=True)
+class PlannedShot:
+    """One shot of a volume; `start` [s] is that of its repetition."""
+
+    volume: PlannedVolume
+    shot: int
     start: float
 
 
@@ -33,17 +42,52 @@ def planned_volumes(recipe: SimulationRecipe) -> tuple[PlannedVolume, ...]:
 
     Examples
     --------
-    >>> [str(volume.volume_type) for volume in planned_volumes(SimulationRecipe(n_pairs=1, label_first=True))]
+    >>> from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+    >>> [str(volume.volume_type) for volume in planned_volumes(EpiRecipe(n_pairs=1, label_first=True))]
     ['m0scan', 'label', 'control']
     """
     pair = [VolumeType.LABEL, VolumeType.CONTROL] if recipe.label_first else [VolumeType.CONTROL, VolumeType.LABEL]
     types = [VolumeType.M0SCAN] * recipe.n_m0 + pair * recipe.n_pairs
     counts_volumes = recipe.volume_order in (VolumeOrder.ASLCONTEXT, VolumeOrder.CYCLE)
-    volumes, start = [], 0.0
+    volumes = []
     for number, kind in enumerate(types):
-        is_m0 = kind is VolumeType.M0SCAN
-        repetition = number if is_m0 or counts_volumes else (number - recipe.n_m0) // 2
+        repetition = number if kind is VolumeType.M0SCAN or counts_volumes else (number - recipe.n_m0) // 2
         label_state = int(kind is VolumeType.LABEL and not counts_volumes)
-        volumes.append(PlannedVolume(kind, repetition, label_state, start))
-        start += recipe.n_shots * (recipe.m0_repetition_time if is_m0 else recipe.repetition_time)
+        volumes.append(PlannedVolume(kind, number, repetition, label_state))
     return tuple(volumes)
+
+
+def planned_shots(recipe: SimulationRecipe, start: float = 0.0) -> tuple[PlannedShot, ...]:
+    """List the shots of a scan in the order of acquisition.
+
+    Parameters
+    ----------
+    recipe : SimulationRecipe
+    start : float
+        Of the first repetition [s].
+
+    Returns
+    -------
+    tuple of PlannedShot
+        Each takes a repetition time, that of M0 or that of control and label.
+
+    Examples
+    --------
+    >>> from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+    >>> recipe = EpiRecipe(n_m0=0, n_pairs=1, n_shots=2, interleaved_shots=True)
+    >>> [(str(plan.volume.volume_type), plan.shot) for plan in planned_shots(recipe)]
+    [('control', 0), ('label', 0), ('control', 1), ('label', 1)]
+    """
+    volumes = planned_volumes(recipe)
+    leading, rest = volumes[: recipe.n_m0], volumes[recipe.n_m0 :]
+    n_together = 2 if recipe.interleaved_shots else 1
+    groups: list[tuple[PlannedVolume, ...]] = [(volume,) for volume in leading]
+    groups += [rest[first : first + n_together] for first in range(0, len(rest), n_together)]
+    shots = []
+    for group in groups:
+        for shot in range(recipe.n_shots):
+            for volume in group:
+                shots.append(PlannedShot(volume, shot, start))
+                is_m0 = volume.volume_type is VolumeType.M0SCAN
+                start += recipe.m0_repetition_time if is_m0 else recipe.repetition_time
+    return tuple(shots)

@@ -9,8 +9,9 @@ import numpy as np
 from ismrmrd.hdf5 import acquisition_dtype
 
 from perfline.gadgets.simulate.header import scan_header_xml
-from perfline.gadgets.simulate.raw_data import Block, scan_blocks, scan_truth
-from perfline.gadgets.simulate.recipes import SimulationRecipe
+from perfline.gadgets.simulate.raw_data import scan_blocks, scan_truth
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
+from perfline.gadgets.simulate.shot_template import Block
 from perfline.recon.phantom.truth import TruthMaps
 
 __all__ = ["simulate_scan", "write_scan"]
@@ -35,8 +36,8 @@ def simulate_scan(recipe: SimulationRecipe) -> tuple[bytes, Iterator[ismrmrd.Acq
 
     Examples
     --------
-    >>> from perfline.gadgets.simulate.recipes import SimulationRecipe
-    >>> header, acquisitions, truth = simulate_scan(SimulationRecipe(n_slices=1, n_pairs=1))
+    >>> from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+    >>> header, acquisitions, truth = simulate_scan(EpiRecipe(n_slices=1, n_pairs=1))
     >>> sum(1 for _ in acquisitions)
     129
     """
@@ -44,9 +45,9 @@ def simulate_scan(recipe: SimulationRecipe) -> tuple[bytes, Iterator[ismrmrd.Acq
 
 
 def _acquisitions(blocks: Iterator[Block]) -> Iterator[ismrmrd.Acquisition]:
-    for heads, samples in blocks:
-        for head, data in zip(heads, samples, strict=True):
-            yield ismrmrd.Acquisition(head.tobytes(), data)
+    for heads, samples, trajectories in blocks:
+        for head, data, trajectory in zip(heads, samples, trajectories, strict=True):
+            yield ismrmrd.Acquisition(head.tobytes(), data, trajectory)
 
 
 def write_scan(path: str | Path, recipe: SimulationRecipe) -> TruthMaps:
@@ -74,12 +75,11 @@ def write_scan(path: str | Path, recipe: SimulationRecipe) -> TruthMaps:
         data = group.create_dataset(
             "data", shape=(0,), maxshape=(None,), chunks=(_ACQUISITIONS_PER_CHUNK,), dtype=acquisition_dtype
         )
-        no_trajectory = np.empty(0, np.float32)
-        for heads, samples in scan_blocks(recipe):
+        for heads, samples, trajectories in scan_blocks(recipe):
             records = np.empty(heads.size, acquisition_dtype)
             records["head"] = heads
             for number, readout in enumerate(np.ascontiguousarray(samples)):
-                records["traj"][number] = no_trajectory
+                records["traj"][number] = trajectories[number].ravel()
                 records["data"][number] = readout.view(np.float32).ravel()
             start = data.shape[0]
             data.resize(start + heads.size, axis=0)

@@ -18,7 +18,14 @@ from perfline.recon.checks import check_finite
 from perfline.recon.errors import ConditioningError, InputError
 from perfline.recon.nufft.plan import NufftPlan
 
-__all__ = ["LEAST_COVERAGE", "MOST_SHARE", "check_density_weights", "pipe_menon_weights", "voronoi_weights"]
+__all__ = [
+    "LEAST_COVERAGE",
+    "MOST_SHARE",
+    "check_density_weights",
+    "ellipse_overlap",
+    "pipe_menon_weights",
+    "voronoi_weights",
+]
 
 LEAST_COVERAGE: Final = 0.01
 """Part of k-space, of the whole, that weights must stand for."""
@@ -93,7 +100,7 @@ def pipe_menon_weights(
     doubled = tuple(2 * n for n in sizes)
     plan = NufftPlan(2 * np.asarray(trajectory, np.float64), doubled, _TOLERANCE, n_threads)
     # forward and adjoint carry prod(2 n)**-0.5 each; the density of samples is per cycle of the single field of view
-    overlap = _ellipse_overlap(sizes) * np.float32(2 ** len(sizes))
+    overlap = ellipse_overlap(sizes) * np.float32(2 ** len(sizes))
     weights = np.ones(plan.sample_shape, np.complex64)
     spread = np.empty(doubled, np.complex64)
     convolved = np.empty_like(weights)
@@ -213,8 +220,25 @@ def check_density_weights(weights: ArrayLike, matrix: Sequence[int]) -> NDArray[
     return np.ascontiguousarray(w, np.float32)
 
 
-def _ellipse_overlap(matrix: Sequence[int]) -> NDArray[np.float32]:
-    """Overlap of the ellipse in the image with its copy shifted by each distance -n ... n - 1; one at distance 0."""
+def ellipse_overlap(matrix: Sequence[int]) -> NDArray[np.float32]:
+    """How often each distance occurs in an object that fills the ellipse of the image.
+
+    Parameters
+    ----------
+    matrix : sequence of int
+        Pixels (n_y, n_x) or (n_z, n_y, n_x).
+
+    Returns
+    -------
+    float32 array (2 n_y, 2 n_x) or (2 n_z, 2 n_y, 2 n_x)
+        Overlap of the ellipse (ellipsoid) with its copy shifted by each distance -n ... n - 1, as part of itself.
+
+    Examples
+    --------
+    >>> overlap = ellipse_overlap((4, 6))
+    >>> overlap[4, 6], overlap[0, 6]
+    (np.float32(1.0), np.float32(0.0))
+    """
     axes = np.meshgrid(*(np.arange(-n, n) / n for n in matrix), indexing="ij")
     # the shift in diameters; the ellipses part at one
     q = np.minimum(np.sqrt(sum(axis**2 for axis in axes)), 1.0)

@@ -95,6 +95,8 @@ class AslSeries:
         What background suppression leaves of the static tissue; 1 without it.
     slice_timing : tuple of float
         Excitation of each slice after the first excitation [s].
+    artery : int or None
+        Only the blood of this artery is labelled, by its place in ``Tissue.arteries``; None: all blood.
 
     Raises
     ------
@@ -107,6 +109,7 @@ class AslSeries:
     slice_timing: tuple[float, ...]
     m0_repetition_time: float | None = None
     static_fraction: float = 1.0
+    artery: int | None = None
 
     def __post_init__(self) -> None:
         check_positive("repetition_time", self.repetition_time, "s")
@@ -247,11 +250,12 @@ def slice_signals(phantom: Phantom, series: AslSeries, slice_number: int) -> Sli
     Raises
     ------
     InputError
-        There is no such slice.
+        There is no such slice, or no such artery.
 
     Notes
     -----
-    Saturation at each excitation: ``M0 (1 - exp(-TR/T1))``. The difference is a fraction of the fully relaxed M0.
+    Saturation at each excitation: ``M0 (1 - exp(-TR/T1))``. The difference is a fraction of the fully relaxed M0; of
+    one artery it is that artery's share of it, since the label is lost at the rate of the whole flow.
 
     Examples
     --------
@@ -266,6 +270,8 @@ def slice_signals(phantom: Phantom, series: AslSeries, slice_number: int) -> Sli
     m0, t1 = phantom.values("m0"), phantom.values("t1")
     delay = series.scheme.post_labeling_delay + series.slice_timing[slice_number]
     fraction = label_difference(series.scheme, phantom.values("cbf"), phantom.values("att"), t1, delay)
+    if series.artery is not None:
+        fraction = fraction * phantom.artery_shares(series.artery)
     recovered = 1.0 if series.m0_repetition_time is None else 1 - np.exp(-series.m0_repetition_time / t1)
     static = series.static_fraction * m0 * (1 - np.exp(-series.repetition_time / t1))
     return SliceSignals(m0=m0 * recovered, static=static, delta_m=m0 * fraction)

@@ -1,11 +1,13 @@
-"""What is where: regions nested in each other, and a brain made of them.
+"""What is where: regions nested in each other, and brains made of them.
 
 A region is an ellipsoid less the regions directly inside it. Everything about it (M0, T1, T2*, CBF, ATT) is
 constant, so that any image of the phantom is a weighted sum of ellipses.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +16,55 @@ from perfline.recon.checks import check_non_negative, check_positive
 from perfline.recon.errors import InputError
 from perfline.recon.phantom.ellipsoids import Ellipse, Ellipsoid, inside_ellipse, surface_points
 
-__all__ = ["Phantom", "PhantomSlice", "Region", "Tissue", "TissueClass", "brain_phantom", "region_index_map"]
+__all__ = [
+    "BRAIN_ARTERIES",
+    "Phantom",
+    "PhantomSlice",
+    "Region",
+    "Tissue",
+    "TissueClass",
+    "brain_phantom",
+    "region_index_map",
+    "slow_brain_phantom",
+]
+
+BRAIN_ARTERIES: Final = ("left carotid", "right carotid", "vertebrobasilar")
+"""The arteries of the brain phantoms, in the order of ``Tissue.arteries``."""
+
+_LEFT: Final = (1.0, 0.0, 0.0)
+_RIGHT: Final = (0.0, 1.0, 0.0)
+_BEHIND: Final = (0.0, 0.0, 1.0)
+
+_SUPPLY: Final = MappingProxyType(
+    {
+        "scalp": (0.5, 0.5, 0.0),
+        "gm_left": _LEFT,
+        "gm_right": (0.0, 0.8, 0.2),
+        "gm_frontal": (0.7, 0.3, 0.0),
+        "gm_occipital": _BEHIND,
+        "wm_left_frontal": _LEFT,
+        "wm_left_parietal": (0.6, 0.0, 0.4),
+        "gm_left_focus": _LEFT,
+        "wm_right": _RIGHT,
+        "gm_right_deep": (0.0, 0.25, 0.75),
+    }
+)
+"""Shares of the flow that come from each of `BRAIN_ARTERIES`, for regions that have flow."""
+
+_SLOW_ARRIVAL: Final = MappingProxyType(
+    {
+        "gm_left_focus": 0.5,
+        "gm_frontal": 0.8,
+        "gm_left": 1.0,
+        "wm_left_frontal": 1.5,
+        "gm_right": 1.7,
+        "wm_left_parietal": 2.0,
+        "gm_occipital": 2.1,
+        "wm_right": 2.4,
+        "gm_right_deep": 2.5,
+    }
+)
+"""Transit times of `slow_brain_phantom` [s]."""
 
 
 class TissueClass(StrEnum):
@@ -23,6 +73,8 @@ class TissueClass(StrEnum):
     GREY_MATTER = "GM"
     WHITE_MATTER = "WM"
     CSF = "CSF"
+    CORTEX = "cortex"
+    MEDULLA = "medulla"
     OTHER = "other"
 
 
@@ -43,11 +95,13 @@ class Tissue:
         Arterial transit time [s].
     off_resonance : float
         [Hz]
+    arteries : tuple of float
+        Share of the flow that comes from each artery; they add up to 1. Empty where nothing is said of them.
 
     Raises
     ------
     InputError
-        A value is negative, or a relaxation time is zero.
+        A value is negative, a relaxation time is zero, or shares don't add up to 1.
     """
 
     tissue_class: TissueClass
@@ -57,10 +111,15 @@ class Tissue:
     cbf: float = 0.0
     att: float = 0.0
     off_resonance: float = 0.0
+    arteries: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("m0", "cbf", "att"):
             check_non_negative(name, getattr(self, name))
+        for share in self.arteries:
+            check_non_negative("arteries", share)
+        if self.arteries and abs(sum(self.arteries) - 1) > 1e-9:
+            raise InputError(f"arteries: expected shares that add up to 1, got {self.arteries}")
         for name in ("t1", "t2_star"):
             check_positive(name, getattr(self, name), "s")
 
@@ -91,6 +150,8 @@ class PhantomSlice:
 class Phantom:
     """Regions, each listed after its parent.
 
+    ``reference`` is the tissue whose M0 is the measure of noise, and whose flow is told as that of the phantom.
+
     Raises
     ------
     InputError
@@ -99,6 +160,7 @@ class Phantom:
     """
 
     regions: tuple[Region, ...]
+    reference: TissueClass = TissueClass.GREY_MATTER
 
     def __post_init__(self) -> None:
         seen: dict[str, Region] = {}
@@ -127,9 +189,38 @@ class Phantom:
         """Names of the regions, in order."""
         return tuple(region.name for region in self.regions)
 
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Index of the region directly around each, -1 for air."""
+        index = {name: number for number, name in enumerate(self.names)}
+        return tuple(-1 if region.parent is None else index[region.parent] for region in self.regions)
+
     def values(self, name: str) -> NDArray[np.float64]:
         """One property of all tissues, float64 (n_regions,); `name` is a field of `Tissue`."""
         return np.array([getattr(region.tissue, name) for region in self.regions], np.float64)
+
+    @property
+    def n_arteries(self) -> int:
+        """Arteries whose shares of the flow are told; 0: none."""
+        return max(len(region.tissue.arteries) for region in self.regions)
+
+    def artery_shares(self, artery: int) -> NDArray[np.float64]:
+        """Share of the flow of all regions that comes from one artery, float64 (n_regions,).
+
+        Raises
+        ------
+        InputError
+            There is no such artery, or a region with flow says nothing of arteries.
+        """
+        if not 0 <= artery < self.n_arteries:
+            raise InputError(f"artery: expected one of the {self.n_arteries} of the phantom, got number {artery}")
+        shares = np.zeros(len(self.regions))
+        for number, region in enumerate(self.regions):
+            if len(region.tissue.arteries) == self.n_arteries:
+                shares[number] = region.tissue.arteries[artery]
+            elif region.tissue.cbf:
+                raise InputError(f"arteries: {region.name!r} has flow, but not the shares of {self.n_arteries} arteries")
+        return shares
 
     def is_class(self, tissue_class: TissueClass) -> NDArray[np.bool_]:
         """Which regions are of a tissue class, bool (n_regions,)."""
@@ -143,9 +234,7 @@ class Phantom:
         >>> [name for name, cut in zip(brain_phantom().names, brain_phantom().cut(70.0).ellipses) if cut]
         ['scalp', 'skull', 'csf']
         """
-        index = {name: number for number, name in enumerate(self.names)}
-        parents = tuple(-1 if region.parent is None else index[region.parent] for region in self.regions)
-        return PhantomSlice(z, tuple(region.shape.cross_section(z) for region in self.regions), parents)
+        return PhantomSlice(z, tuple(region.shape.cross_section(z) for region in self.regions), self.parents)
 
 
 def region_index_map(phantom_slice: PhantomSlice, y: ArrayLike, x: ArrayLike) -> NDArray[np.int16]:
@@ -190,6 +279,9 @@ def brain_phantom() -> Phantom:
 
     Notes
     -----
+    The flow comes from three arteries (`BRAIN_ARTERIES`), in some regions from two of them. All of the label has arrived
+    1.6 s after the end of labelling.
+
     x grows towards the patient's left and y towards the back when readout and phase encoding point that way (LPS).
     Relaxation times are those of 3 T: GM 1.3 s and 50 ms, WM 1.0 s and 50 ms, CSF 4.3 s and 400 ms.
 
@@ -229,4 +321,30 @@ def brain_phantom() -> Phantom:
         Region("gm_right_deep", Ellipsoid(-26, -15, -2, 7.5, 9.5, 22, 0.0), right_grey, "wm_right"),
         Region("marker", Ellipsoid(57, -68, 0, 6, 5, 60, 0.0), Tissue(other, m0=90.0, t1=0.3, t2_star=0.08)),
     )
-    return Phantom(regions)
+    return Phantom(tuple(_with_tissue(region, arteries=_SUPPLY.get(region.name, ())) for region in regions))
+
+
+def slow_brain_phantom() -> Phantom:
+    """The brain with transit times from 0.5 to 2.5 s, as in stenosis or old age, for scans of several delays.
+
+    Returns
+    -------
+    Phantom
+        Shapes, flow and relaxation times as of `brain_phantom`.
+
+    Examples
+    --------
+    >>> att = slow_brain_phantom().values("att")
+    >>> att[att > 0].min(), att.max()
+    (np.float64(0.5), np.float64(2.5))
+    """
+    return Phantom(
+        tuple(
+            _with_tissue(region, att=_SLOW_ARRIVAL.get(region.name, region.tissue.att))
+            for region in brain_phantom().regions
+        )
+    )
+
+
+def _with_tissue(region: Region, **changes: Any) -> Region:
+    return replace(region, tissue=replace(region.tissue, **changes))

@@ -13,7 +13,7 @@ from perfline.recon.checks import check_non_negative, check_positive, check_shap
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import ImageAxis, TrapezoidReadout
 from perfline.recon.phantom.brain import Phantom, PhantomSlice
-from perfline.recon.phantom.ellipsoids import ellipse_kspace
+from perfline.recon.phantom.object_kspace import kspace_scale, region_evolution, term_kspace
 from perfline.recon.phantom.sensitivities import CoilSensitivities
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "EpiSchedule",
     "epi_kspace",
     "epi_schedule",
-    "kspace_scale",
     "sample_positions",
 ]
 
@@ -118,33 +117,6 @@ class EpiSchedule:
     is_navigator: NDArray[np.bool_]
     is_reversed: NDArray[np.bool_]
     echo_times: NDArray[np.float64]
-
-
-def kspace_scale(phase_axis: ImageAxis, readout_axis: ImageAxis) -> float:
-    """Factor from the Fourier integral [mm^2] to samples whose unitary inverse DFT is in the units of the object.
-
-    Parameters
-    ----------
-    phase_axis, readout_axis : ImageAxis
-        The encoded sizes count.
-
-    Returns
-    -------
-    float
-        ``sqrt(n_y n_x) / (fov_y fov_x)`` [1/mm^2].
-
-    Notes
-    -----
-    A Fourier series on the field of view has coefficients ``F(k) / (fov_y fov_x)``; the unitary inverse DFT divides by
-    ``sqrt(n_y n_x)``.
-
-    Examples
-    --------
-    >>> kspace_scale(ImageAxis(4, 20.0, 4, 20.0), ImageAxis(9, 10.0, 9, 10.0))
-    0.03
-    """
-    area = phase_axis.field_of_view_encoded * readout_axis.field_of_view_encoded
-    return float(np.sqrt(phase_axis.n_encoded * readout_axis.n_encoded) / area)
 
 
 def sample_positions(readout: TrapezoidReadout, n_encoded: int) -> NDArray[np.float64]:
@@ -274,13 +246,16 @@ def epi_kspace(
     schedule = epi_schedule(epi, shot)
     forward = sample_positions(epi.readout, epi.readout_axis.n_encoded)
     raw = np.empty((signals.shape[0], schedule.lines.size, coils.n_coils, forward.size), np.complex128)
+    no_evolution = np.ones((len(phantom.regions), 1, 1), np.complex128)
     for polarity in (1, -1):
         chosen = np.flatnonzero(schedule.is_reversed == (polarity < 0))
         k_x = (polarity * (forward - epi.ghost_delay / 2) / epi.readout_axis.field_of_view_encoded)[None, :]
         steps = np.where(schedule.is_navigator[chosen], 0, schedule.lines[chosen] - epi.center_line)
         k_y = steps[:, None] / epi.phase_axis.field_of_view_encoded
         times = _sample_times(epi, schedule.echo_times[chosen])
-        terms = _term_kspace(epi, phantom, phantom_slice, coils.frequencies, signals, k_y, k_x, times)
+        evolution = region_evolution(phantom, times) if epi.decay else no_evolution
+        shapes, parents = phantom_slice.ellipses, phantom_slice.parents
+        terms = term_kspace(shapes, parents, coils.frequencies, signals, evolution, (k_y, k_x))
         phase = -0.5 * polarity * epi.ghost_phase - 2 * np.pi * (k_y * epi.shift_y + k_x * epi.shift_x)
         phase = phase + 2 * np.pi * epi.off_resonance * times
         terms *= kspace_scale(epi.phase_axis, epi.readout_axis) * np.exp(1j * phase)
@@ -292,31 +267,3 @@ def _sample_times(epi: EpiReadout, echo_times: NDArray[np.float64]) -> NDArray[n
     """Time of each sample after excitation, float64 (n_readouts, n_samples) [s]."""
     middles = (np.arange(epi.readout.n_samples) + 0.5 - epi.readout.center_sample) * epi.readout.dwell_time
     return echo_times[:, None] + middles[None, :]
-
-
-def _term_kspace(
-    epi: EpiReadout,
-    phantom: Phantom,
-    phantom_slice: PhantomSlice,
-    frequencies: NDArray[np.float64],
-    signals: NDArray[np.float64],
-    k_y: NDArray[np.float64],
-    k_x: NDArray[np.float64],
-    times: NDArray[np.float64],
-) -> NDArray[np.complex128]:
-    """Object times each complex exponential of the sensitivities, (n_terms, n_images, n_readouts, n_samples)."""
-    terms = np.zeros((len(frequencies), signals.shape[0], *times.shape), np.complex128)
-    evolution = np.ones((len(phantom.regions), 1, 1), np.complex128)
-    if epi.decay:
-        rate = -1 / phantom.values("t2_star") + 2j * np.pi * phantom.values("off_resonance")
-        evolution = np.exp(rate[:, None, None] * times)
-    for number, (ellipse, parent) in enumerate(zip(phantom_slice.ellipses, phantom_slice.parents, strict=True)):
-        if ellipse is None:
-            continue
-        # a region replaces what its parent would show there
-        step = signals[:, number, None, None] * evolution[number]
-        if parent >= 0:
-            step = step - signals[:, parent, None, None] * evolution[parent]
-        for term, (f_y, f_x) in enumerate(frequencies):
-            terms[term] += step * ellipse_kspace(ellipse, k_y - f_y, k_x - f_x)
-    return terms

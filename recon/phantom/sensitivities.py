@@ -12,17 +12,23 @@ from numpy.typing import ArrayLike, NDArray
 from perfline.recon.checks import check_finite, check_positive, check_shape
 from perfline.recon.errors import InputError
 
-__all__ = ["CoilSensitivities", "ring_of_coils", "sensitivity_maps", "uniform_sensitivity"]
+__all__ = [
+    "CoilSensitivities",
+    "ring_of_coils",
+    "ring_of_coils_3d",
+    "sensitivity_maps",
+    "uniform_sensitivity",
+]
 
 
 @dataclass(frozen=True)
 class CoilSensitivities:
-    """The sensitivities of all coils in one slice.
+    """The sensitivities of all coils, in one slice or in space.
 
     Parameters
     ----------
-    frequencies : float64 array (n_terms, 2)
-        Axis order y, x [cycles/mm].
+    frequencies : float64 array (n_terms, 2 or 3)
+        Axis order y, x or z, y, x [cycles/mm].
     weights : complex128 array (n_coils, n_terms)
 
     Raises
@@ -35,7 +41,8 @@ class CoilSensitivities:
     weights: NDArray[np.complex128]
 
     def __post_init__(self) -> None:
-        check_shape("frequencies", self.frequencies, ("n_terms", 2))
+        if self.frequencies.ndim != 2 or self.frequencies.shape[1] not in (2, 3):
+            raise InputError(f"frequencies: expected (n_terms, 2) or (n_terms, 3), got {self.frequencies.shape}")
         check_shape("weights", self.weights, ("n_coils", self.frequencies.shape[0]))
         check_finite("frequencies", self.frequencies)
         check_finite("weights", self.weights)
@@ -61,18 +68,23 @@ def uniform_sensitivity() -> CoilSensitivities:
     return CoilSensitivities(np.zeros((1, 2)), np.ones((1, 1), np.complex128))
 
 
-def sensitivity_maps(coils: CoilSensitivities, y: ArrayLike, x: ArrayLike) -> NDArray[np.complex128]:
+def sensitivity_maps(coils: CoilSensitivities, *axes: ArrayLike) -> NDArray[np.complex128]:
     """Sensitivities at positions.
 
     Parameters
     ----------
     coils : CoilSensitivities
-    y, x : arrays (n_y,) and (n_x,)
+    *axes : arrays (n_y,) and (n_x,), or (n_z,), (n_y,) and (n_x,)
         [mm]
 
     Returns
     -------
-    complex128 array (n_coils, n_y, n_x)
+    complex128 array (n_coils, n_y, n_x) or (n_coils, n_z, n_y, n_x)
+
+    Raises
+    ------
+    InputError
+        Another number of axes than the coils have.
 
     Examples
     --------
@@ -80,9 +92,14 @@ def sensitivity_maps(coils: CoilSensitivities, y: ArrayLike, x: ArrayLike) -> ND
     array([[[1.],
             [1.]]])
     """
-    wave_y = np.exp(2j * np.pi * np.outer(coils.frequencies[:, 0], np.asarray(y, np.float64)))
-    wave_x = np.exp(2j * np.pi * np.outer(coils.frequencies[:, 1], np.asarray(x, np.float64)))
-    maps: NDArray[np.complex128] = np.einsum("cm,my,mx->cyx", coils.weights, wave_y, wave_x, optimize=True)
+    if len(axes) != coils.frequencies.shape[1]:
+        raise InputError(f"axes: expected {coils.frequencies.shape[1]}, as the coils have, got {len(axes)}")
+    waves = [
+        np.exp(2j * np.pi * np.outer(frequency, np.asarray(axis, np.float64)))
+        for frequency, axis in zip(coils.frequencies.T, axes, strict=True)
+    ]
+    formula = "cm,my,mx->cyx" if len(axes) == 2 else "cm,mz,my,mx->czyx"
+    maps: NDArray[np.complex128] = np.einsum(formula, coils.weights, *waves, optimize=True)
     return maps
 
 
@@ -158,3 +175,49 @@ def ring_of_coils(
         profile[1, 1] += floor * np.exp(1j * (1.1 + 0.7 * coil))
         weights[coil] = np.exp(1j * (0.4 + 1.9 * coil)) * profile.ravel()
     return CoilSensitivities(frequencies + np.asarray(phase_gradient), weights)
+
+
+def ring_of_coils_3d(
+    n_coils: int,
+    *,
+    radius: tuple[float, float, float] = (110.0, 100.0, 40.0),
+    period: float = 440.0,
+    floor: float = 0.12,
+) -> CoilSensitivities:
+    """Coils of `ring_of_coils` in all of space.
+
+    Parameters
+    ----------
+    n_coils, radius, period, floor
+        See `ring_of_coils`.
+
+    Returns
+    -------
+    CoilSensitivities
+        27 terms, axis order z, y, x; at any z they are those of the slice there.
+
+    Raises
+    ------
+    InputError
+        `n_coils` or `period` is not positive.
+
+    Notes
+    -----
+    The profile along z is a raised cosine: three slices of `ring_of_coils`, a third of the period apart, tell its three
+    terms by a discrete Fourier transform.
+
+    Examples
+    --------
+    >>> ring_of_coils_3d(4).weights.shape
+    (4, 27)
+    """
+    places = period / 3 * np.arange(3)
+    cuts = [ring_of_coils(n_coils, z, radius=radius, period=period, floor=floor) for z in places]
+    orders = np.arange(-1, 2)
+    to_terms = np.exp(-2j * np.pi * np.outer(orders, places) / period) / 3
+    weights = np.tensordot(to_terms, np.stack([cut.weights for cut in cuts]), axes=1)
+    in_plane = np.tile(cuts[0].frequencies, (3, 1))
+    along_z = np.repeat(orders / period, len(cuts[0].frequencies))
+    return CoilSensitivities(
+        np.column_stack([along_z, in_plane]), np.concatenate(list(weights), axis=1).astype(np.complex128)
+    )

@@ -11,8 +11,10 @@ from perfline.recon.fourier import centred_positions, kspace_to_image
 from perfline.recon.parameters import ImageAxis
 from perfline.recon.phantom.asl_series import AslSeries, cbf_factor, slice_signals
 from perfline.recon.phantom.brain import Phantom, PhantomSlice, TissueClass, region_index_map
+from perfline.recon.phantom.disc_limited import KSpaceDisc, disc_limited_images
 from perfline.recon.phantom.ellipsoids import ellipse_kspace
-from perfline.recon.phantom.readouts import kspace_scale
+from perfline.recon.phantom.field_offset import FieldOffset, field_offset_map
+from perfline.recon.phantom.object_kspace import kspace_scale
 
 __all__ = ["TruthMaps", "band_limited_images", "pixel_positions", "truth_maps"]
 
@@ -27,8 +29,9 @@ class TruthMaps:
     ``grey_matter_fraction``, ``white_matter_fraction`` (n_slices, n_y, n_x) their sums over these tissues.
 
     ``m0_limited`` and ``delta_m_limited``, complex64, are the images that an ideal scanner with the same extent of
-    k-space gives: one coil of uniform sensitivity, no ghost, noise or decay along the echo train. ``cbf_limited``,
-    float32, is the consensus formula on these two; 0 in air.
+    k-space gives: one coil of uniform sensitivity, no ghost, noise or decay along the readout. ``cbf_limited``,
+    float32, is the consensus formula on these two; 0 in air. ``off_resonance``, float32 (n_slices, n_y, n_x) [Hz], is
+    that at the centre of each pixel, in air too.
     """
 
     region_names: tuple[str, ...]
@@ -43,6 +46,7 @@ class TruthMaps:
     cbf_limited: NDArray[np.float32]
     grey_matter_fraction: NDArray[np.float32]
     white_matter_fraction: NDArray[np.float32]
+    off_resonance: NDArray[np.float32]
 
     def grey_matter(self, threshold: float = 0.9) -> NDArray[np.bool_]:
         """Pixels filled with grey matter to at least `threshold`, bool (n_slices, n_y, n_x)."""
@@ -122,6 +126,10 @@ def truth_maps(
     readout_axis: ImageAxis,
     echo_time: float = 0.0,
     n_subpixels: int = 8,
+    *,
+    partition_axis: ImageAxis | None = None,
+    disc: KSpaceDisc | None = None,
+    field: FieldOffset | None = None,
 ) -> TruthMaps:
     """Make the truth that a reconstruction is judged by.
 
@@ -133,9 +141,15 @@ def truth_maps(
     series : AslSeries
     phase_axis, readout_axis : ImageAxis
     echo_time : float
-        The band-limited images are weighted with ``exp(-TE/T2*)`` [s]; 0 for none.
+        The band-limited images are weighted with ``exp(-TE/T2*)`` [s]; 0 for no decay.
     n_subpixels : int
         Along each side of a pixel, to find the fractions.
+    partition_axis : ImageAxis, optional
+        Of a slab; then slices are as thick as its pixels, else thin.
+    disc : KSpaceDisc, optional
+        What is sampled of k-space, in place of all points of the encoded matrix; demanded for a slab.
+    field : FieldOffset, optional
+        Off-resonance of everything.
 
     Returns
     -------
@@ -144,7 +158,8 @@ def truth_maps(
     Raises
     ------
     InputError
-        Slice positions and slice times differ in number, or `n_subpixels` is not positive.
+        Slice positions and slice times, or partitions, differ in number; `n_subpixels` is not positive; or a slab
+        without a disc.
 
     Notes
     -----
@@ -169,22 +184,28 @@ def truth_maps(
     cuts = [phantom.cut(z) for z in slice_positions]
     regions = np.stack([region_index_map(cut, y[:, None], x[None, :]) for cut in cuts])
     weight = np.exp(-echo_time / phantom.values("t2_star"))
-    limited = np.empty((2, *regions.shape), np.complex128)
-    factors = np.empty((len(cuts), 1, 1))
-    for number, cut in enumerate(cuts):
-        signals = slice_signals(phantom, series, number)
-        pair = np.stack([signals.m0, signals.delta_m]) * weight
-        limited[:, number] = band_limited_images(cut, pair, phase_axis, readout_axis)
-        factors[number] = cbf_factor(series.scheme, series.scheme.post_labeling_delay + series.slice_timing[number])
+    if partition_axis is None:
+        limited = _limited_slices(phantom, series, cuts, weight, (phase_axis, readout_axis), disc)
+    else:
+        limited = _limited_slab(phantom, series, len(cuts), weight, (partition_axis, phase_axis, readout_axis), disc)
+    delays = series.scheme.post_labeling_delay + np.array(series.slice_timing)
+    factors = np.array([cbf_factor(series.scheme, delay) for delay in delays])[:, None, None]
     m0, delta_m = limited
     ratio = np.zeros(regions.shape)
     inside = regions >= 0
     ratio[inside] = (delta_m[inside] * m0[inside].conj()).real / np.abs(m0[inside]) ** 2
-    fractions = np.stack([_region_fractions(cut, phase_axis, readout_axis, n_subpixels) for cut in cuts], axis=1)
+    thickness = 0.0 if partition_axis is None else partition_axis.voxel_size
+    fractions = np.stack(
+        [_region_fractions(phantom, z, thickness, phase_axis, readout_axis, n_subpixels) for z in slice_positions],
+        axis=1,
+    )
     # index -1 is air and finds the zero appended at the end
     sharp = {
         name: np.append(phantom.values(name), 0.0)[regions].astype(np.float32) for name in ("cbf", "att", "t1", "m0")
     }
+    offset = field_offset_map(field or FieldOffset(), *np.ix_(np.array(slice_positions), y, x))
+    if echo_time:
+        offset = offset + np.append(phantom.values("off_resonance"), 0.0)[regions]
     return TruthMaps(
         region_names=phantom.names,
         regions=regions,
@@ -194,18 +215,65 @@ def truth_maps(
         cbf_limited=(ratio * factors).astype(np.float32),
         grey_matter_fraction=fractions[phantom.is_class(TissueClass.GREY_MATTER)].sum(axis=0),
         white_matter_fraction=fractions[phantom.is_class(TissueClass.WHITE_MATTER)].sum(axis=0),
+        off_resonance=offset.astype(np.float32),
         **sharp,
     )
 
 
+def _m0_and_difference(phantom: Phantom, series: AslSeries, slice_number: int) -> NDArray[np.float64]:
+    """M0 and control minus label of each region, (2, n_regions)."""
+    signals = slice_signals(phantom, series, slice_number)
+    return np.stack([signals.m0, signals.delta_m])
+
+
+def _limited_slices(
+    phantom: Phantom,
+    series: AslSeries,
+    cuts: list[PhantomSlice],
+    weight: NDArray[np.float64],
+    axes: tuple[ImageAxis, ImageAxis],
+    disc: KSpaceDisc | None,
+) -> NDArray[np.complex128]:
+    """M0 and control minus label of thin slices, (2, n_slices, n_y, n_x)."""
+    limited = np.empty((2, len(cuts), axes[0].n_recon, axes[1].n_recon), np.complex128)
+    for number, cut in enumerate(cuts):
+        pair = _m0_and_difference(phantom, series, number) * weight
+        if disc is None:
+            limited[:, number] = band_limited_images(cut, pair, *axes)
+        else:
+            limited[:, number] = disc_limited_images(cut.ellipses, cut.parents, pair, axes, disc)
+    return limited
+
+
+def _limited_slab(
+    phantom: Phantom,
+    series: AslSeries,
+    n_slices: int,
+    weight: NDArray[np.float64],
+    axes: tuple[ImageAxis, ImageAxis, ImageAxis],
+    disc: KSpaceDisc | None,
+) -> NDArray[np.complex128]:
+    """M0 and control minus label of a slab, (2, n_slices, n_y, n_x)."""
+    if axes[0].n_recon != n_slices:
+        raise InputError(f"partition_axis: expected {n_slices} slices as in slice_positions, got {axes[0].n_recon}")
+    if disc is None:
+        raise InputError("disc: expected one for a slab, got none")
+    shapes = tuple(region.shape for region in phantom.regions)
+    pair = _m0_and_difference(phantom, series, 0) * weight
+    return disc_limited_images(shapes, phantom.parents, pair, axes, disc)
+
+
 def _region_fractions(
-    phantom_slice: PhantomSlice, phase_axis: ImageAxis, readout_axis: ImageAxis, n_subpixels: int
+    phantom: Phantom, z: float, thickness: float, phase_axis: ImageAxis, readout_axis: ImageAxis, n_subpixels: int
 ) -> NDArray[np.float32]:
     """Share of each pixel that each region fills, float32 (n_regions, n_y, n_x)."""
     step = (np.arange(n_subpixels) + 0.5) / n_subpixels - 0.5
     y = (pixel_positions(phase_axis)[:, None] + step * phase_axis.voxel_size).ravel()
     x = (pixel_positions(readout_axis)[:, None] + step * readout_axis.voxel_size).ravel()
-    fine = region_index_map(phantom_slice, y[:, None], x[None, :])
-    fine = fine.reshape(phase_axis.n_recon, n_subpixels, readout_axis.n_recon, n_subpixels)
-    shares = [np.mean(fine == number, axis=(1, 3)) for number in range(len(phantom_slice.ellipses))]
-    return np.stack(shares).astype(np.float32)
+    heights = z + step * thickness if thickness else np.array([z])
+    shares = np.zeros((len(phantom.regions), phase_axis.n_recon, readout_axis.n_recon))
+    for height in heights:
+        fine = region_index_map(phantom.cut(float(height)), y[:, None], x[None, :])
+        fine = fine.reshape(phase_axis.n_recon, n_subpixels, readout_axis.n_recon, n_subpixels)
+        shares += np.stack([np.mean(fine == number, axis=(1, 3)) for number in range(len(phantom.regions))])
+    return (shares / heights.size).astype(np.float32)

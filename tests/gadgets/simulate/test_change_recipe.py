@@ -2,10 +2,11 @@ import pytest
 
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.simulate.change_recipe import change_recipe, describe_recipe
-from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.recon.errors import InputError
 
-RECIPE = SimulationRecipe()
+RECIPE = EpiRecipe()
 
 
 def test_options_are_read_as_their_kind():

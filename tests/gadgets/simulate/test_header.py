@@ -4,11 +4,12 @@ from dataclasses import replace
 import pytest
 from ismrmrd import xsd
 
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.header import scan_header_xml
-from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.recon.parameters import LabelingType
 
-RECIPE = SimulationRecipe(n_coils=3, n_slices=5, n_pairs=2, n_noise_readouts=0)
+RECIPE = EpiRecipe(n_coils=3, n_slices=5, n_pairs=2, n_noise_readouts=0)
 
 
 def read(recipe):

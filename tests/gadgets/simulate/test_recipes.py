@@ -1,86 +1,61 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe, slice_directions
+from perfline.gadgets.simulate.field_map import scan_geometry
+from perfline.gadgets.simulate.raw_data import scan_truth
+from perfline.gadgets.simulate.recipes import EPI_RECIPES, RECIPES, SPIRAL_RECIPES
+from perfline.gadgets.simulate.spiral_recipe import SpiralEncoding
 from perfline.gadgets.simulate.volume_plan import planned_volumes
-from perfline.recon.errors import InputError
-from perfline.recon.parameters import LabelingType
-
-SMALL = SimulationRecipe(n_pairs=2, n_m0=2, n_slices=5)
 
 
-def test_slice_timing():
-    assert SMALL.slice_timing == (0.0, 0.04, 0.08, 0.12, 0.16)
-    interleaved = replace(SMALL, interleaved_slices=True)
-    assert interleaved.slice_order == (0, 2, 4, 1, 3)
-    assert interleaved.slice_timing == (0.0, 0.12, 0.04, 0.16, 0.08)
-    assert interleaved.series.slice_timing == interleaved.slice_timing
-
-
-def test_slice_positions_are_centred():
-    assert SMALL.slice_positions == (-20.0, -10.0, 0.0, 10.0, 20.0)
-    assert replace(SMALL, n_slices=2).slice_positions == (-5.0, 5.0)
-
-
-def test_oversampling_grows_matrix_and_field_of_view():
-    recipe = replace(SMALL, oversampling_x=1.5, oversampling_y=1.2, echo_time=16e-3)
-    assert recipe.readout_axis.n_encoded == 54
-    assert recipe.readout_axis.field_of_view_encoded == pytest.approx(270)
-    assert (recipe.phase_axis.n_encoded, recipe.phase_axis.n_recon) == (48, 40)
-    assert recipe.phase_axis.voxel_size == pytest.approx(5)
-
-
-def test_directions_are_right_handed_and_oblique():
-    np.testing.assert_array_equal(slice_directions(SMALL), np.eye(3))
-    directions = slice_directions(replace(SMALL, rotation=(0.2, -0.1, 0.3)))
-    np.testing.assert_allclose(directions @ directions.T, np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(np.cross(directions[0], directions[1]), directions[2], atol=1e-12)
-    # a turn about L takes P towards S
-    assert slice_directions(replace(SMALL, rotation=(0.2, 0, 0)))[1] == pytest.approx([0, np.cos(0.2), np.sin(0.2)])
-
-
-def test_background_suppression_takes_label():
-    assert replace(SMALL, background_suppression_pulses=2).series.scheme.labeling_efficiency == pytest.approx(
-        0.85 * 0.95**2
-    )
-
-
-def test_pasl_has_no_labelling_before_its_delay():
-    assert SMALL.preparation_time == pytest.approx(3.6)
-    assert replace(SMALL, labeling_type=LabelingType.PASL).preparation_time == pytest.approx(1.8)
+def test_every_recipe_has_a_name_of_its_own():
+    assert dict(RECIPES) == {**EPI_RECIPES, **SPIRAL_RECIPES}
+    assert len(RECIPES) == len(EPI_RECIPES) + len(SPIRAL_RECIPES)
 
 
 def test_bench_is_the_case_of_the_benchmark():
-    bench = RECIPES["bench"]
+    bench = EPI_RECIPES["bench"]
     assert (bench.n_coils, bench.n_slices, bench.matrix_y, bench.n_samples) == (16, 12, 64, 128)
     assert len(planned_volumes(bench)) * bench.n_slices * (bench.epi.n_lines + bench.n_navigators) == 16_884
 
 
+def test_spiral_benches_are_the_cases_of_the_benchmark():
+    single, stack = SPIRAL_RECIPES["bench_spiral"], SPIRAL_RECIPES["bench_stack"]
+    assert (single.n_coils, single.n_slices, single.matrix_x, len(single.interleaves)) == (32, 20, 64, 1)
+    assert (stack.n_coils, stack.n_slices, stack.matrix_x, len(stack.interleaves)) == (32, 24, 128, 4)
+    # about the number of samples of the workloads of `perfline bench nufft`
+    assert single.n_samples == pytest.approx(6000, rel=0.1)
+    assert stack.n_samples == pytest.approx(8000, rel=0.1)
+
+
 @pytest.mark.parametrize("name", ["clean", "realistic"])
 def test_sample_recipes_have_the_ghost_and_sample_the_ramps(name):
-    recipe = RECIPES[name]
+    recipe = EPI_RECIPES[name]
     assert (recipe.ghost_delay, recipe.ghost_phase) == (0.35, 0.25)
     assert recipe.ramp_time > recipe.acquisition_delay > 0
     assert (recipe.noise_sd > 0) == (name == "realistic") == (recipe.n_noise_readouts > 0)
 
 
-@pytest.mark.parametrize(
-    ("changes", "match"),
-    [
-        ({"n_coils": 0}, "n_coils"),
-        ({"n_pairs": -1}, "n_pairs"),
-        ({"n_pairs": 0, "n_m0": 0}, "expected at least one volume"),
-        ({"n_noise_readouts": 1}, "n_noise_readouts: expected 0 where noise_sd is 0"),
-        ({"slice_duration": 0.02}, "slice_duration: expected at least the echo train"),
-        ({"repetition_time": 3.7}, r"repetition_time: expected at least 3\.8 s, got 3\.7 s"),
-        ({"m0_repetition_time": 2.0}, "m0_repetition_time: expected at least"),
-        ({"echo_time": 1e-3}, "echo_time"),
-        ({"oversampling_x": 0.0}, "oversampling"),
-        ({"background_suppression_pulses": -1}, "background_suppression_pulses"),
-    ],
-)
-def test_impossible_recipes_are_refused(changes, match):
-    with pytest.raises(InputError, match=match):
-        replace(SMALL, **changes)
+def test_off_resonance_of_the_head_is_50_hz_either_way():
+    recipe = SPIRAL_RECIPES["spiral_50hz"]
+    truth = scan_truth(recipe)
+    inside = truth.off_resonance[truth.regions >= 0]
+    assert inside.max() == pytest.approx(50, abs=1)
+    assert inside.min() == pytest.approx(-50, abs=1)
+    # smooth: at most 2 pi 50 / 322 mm, over a pixel of 4.5 mm
+    assert np.abs(np.diff(truth.off_resonance, axis=1)).max() < 4.5
+
+
+def test_second_echo_tells_50_hz_without_wrapping():
+    recipe = SPIRAL_RECIPES["spiral_dual_echo"]
+    first, second = recipe.echo_times
+    assert abs(2 * 50 * (second - first)) < 1
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in SPIRAL_RECIPES.items() if recipe.partition_axis])
+def test_slabs_hold_the_whole_head(name):
+    recipe = SPIRAL_RECIPES[name]
+    assert recipe.encoding is not SpiralEncoding.SLICES
+    # the scalp reaches from -90 to 94 mm
+    assert recipe.partition_axis.field_of_view_encoded >= 184
+    assert scan_geometry(recipe).voxel_size[2] == recipe.slice_thickness

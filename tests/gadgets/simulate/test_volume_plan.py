@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from perfline.gadgets.simulate.recipes import SimulationRecipe, VolumeOrder
-from perfline.gadgets.simulate.volume_plan import planned_volumes
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.scan_recipe import VolumeOrder
+from perfline.gadgets.simulate.volume_plan import planned_shots, planned_volumes
 
-SMALL = SimulationRecipe(n_pairs=2, n_m0=2, n_slices=5)
+SMALL = EpiRecipe(n_pairs=2, n_m0=2, n_slices=5)
 
 
 def keys(recipe):
@@ -31,6 +32,16 @@ def test_volumes_are_counted_where_the_header_names_them(order):
     assert {label_state for _, _, label_state in got} == {0}
 
 
-def test_volumes_start_one_repetition_after_another():
-    starts = [volume.start for volume in planned_volumes(replace(SMALL, n_shots=2))]
-    assert starts == pytest.approx([0, 16, 32, 40.4, 48.8, 57.2])
+def test_shots_start_one_repetition_after_another():
+    shots = planned_shots(replace(SMALL, n_shots=2), start=1.0)
+    assert [(plan.volume.number, plan.shot) for plan in shots[:6]] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert [plan.start for plan in shots[::2]] == pytest.approx([1, 17, 33, 41.4, 49.8, 58.2])
+    assert shots[1].start == pytest.approx(9)
+
+
+def test_shots_of_control_and_label_can_alternate():
+    shots = planned_shots(replace(SMALL, n_shots=2, interleaved_shots=True))
+    # M0 volumes have no partner
+    assert [(plan.volume.number, plan.shot) for plan in shots[:4]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [(plan.volume.number, plan.shot) for plan in shots[4:8]] == [(2, 0), (3, 0), (2, 1), (3, 1)]
+    assert [plan.start for plan in shots[4:7]] == pytest.approx([32, 36.2, 40.4])

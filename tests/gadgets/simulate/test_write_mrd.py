@@ -4,11 +4,13 @@ import ismrmrd
 import numpy as np
 from ismrmrd import xsd
 
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.raw_data import scan_blocks
-from perfline.gadgets.simulate.recipes import SimulationRecipe
+from perfline.gadgets.simulate.spiral_recipe import SpiralRecipe
+from perfline.gadgets.simulate.spiral_shots import written_trajectories
 from perfline.gadgets.simulate.write_mrd import simulate_scan, write_scan
 
-RECIPE = SimulationRecipe(
+RECIPE = EpiRecipe(
     n_coils=3, n_slices=2, matrix_x=12, matrix_y=10, n_samples=20, dwell_time=24e-6, n_pairs=1, noise_sd=0.01
 )
 RECIPE = replace(RECIPE, n_noise_readouts=2)
@@ -48,6 +50,22 @@ def test_acquisitions_survive_the_wire():
     _, acquisitions, _ = simulate_scan(RECIPE)
     for acquisition in acquisitions:
         assert ismrmrd.Acquisition.from_bytes(acquisition.to_bytes()) == acquisition
+
+
+def test_trajectories_are_in_the_file_and_on_the_wire(tmp_path):
+    recipe = SpiralRecipe(n_coils=2, n_slices=1, matrix_x=12, matrix_y=10, n_interleaves=3, n_pairs=0, noise_sd=0.01)
+    recipe = replace(recipe, n_noise_readouts=1)
+    write_scan(tmp_path / "scan.h5", recipe)
+    _, acquisitions, _ = simulate_scan(recipe)
+    with ismrmrd.File(tmp_path / "scan.h5", mode="r") as file:
+        read = list(file["dataset"].acquisitions)
+    expected = written_trajectories(recipe)
+    assert [acquisition.trajectory_dimensions for acquisition in read] == [0, 2, 2, 2]
+    for interleaf, acquisition in enumerate(read[1:]):
+        np.testing.assert_array_equal(acquisition.traj, expected[interleaf])
+    for acquisition, again in zip(read, acquisitions, strict=True):
+        assert acquisition == again
+        assert ismrmrd.Acquisition.from_bytes(again.to_bytes()) == again
 
 
 def test_an_old_file_is_replaced(tmp_path):

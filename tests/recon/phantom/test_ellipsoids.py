@@ -3,8 +3,17 @@ import pytest
 from reference.phantom import ellipse_on_raster, fourier_integral, raster
 
 from perfline.recon.errors import InputError
-from perfline.recon.phantom.ellipsoids import Ellipse, Ellipsoid, ellipse_kspace, inside_ellipse, surface_points
+from perfline.recon.phantom.ellipsoids import (
+    Ellipse,
+    Ellipsoid,
+    ellipse_kspace,
+    ellipsoid_envelope,
+    ellipsoid_kspace,
+    inside_ellipse,
+    surface_points,
+)
 
+EGG = Ellipsoid(x=7.0, y=-4.0, z=3.0, semi_axis_x=11.0, semi_axis_y=5.0, semi_axis_z=8.0, angle=0.6)
 LOPSIDED = Ellipse(x=7.0, y=-4.0, semi_axis_x=11.0, semi_axis_y=5.0, angle=0.6)
 
 
@@ -44,6 +53,40 @@ def test_shift_theorem():
     moved = Ellipse(LOPSIDED.x + 3, LOPSIDED.y - 8, 11.0, 5.0, 0.6)
     phase = np.exp(-2j * np.pi * (0.03 * -8 + 0.011 * 3))
     assert ellipse_kspace(moved, 0.03, 0.011) == pytest.approx(ellipse_kspace(LOPSIDED, 0.03, 0.011) * phase, rel=1e-12)
+
+
+def test_kspace_of_an_ellipsoid_is_the_sum_over_its_cross_sections():
+    k_z = np.array([0.0, 0.0, 0.03, -0.05, 0.11])
+    k_y = np.array([0.0, 0.02, -0.04, 0.02, 0.07])
+    k_x = np.array([0.0, 0.05, 0.01, -0.06, -0.03])
+    # midpoints in the sine of the height: the cross sections end smoothly there, and the rule converges fast
+    nodes = (np.arange(200) + 0.5) * np.pi / 200 - np.pi / 2
+    expected = np.zeros(5, complex)
+    for node in nodes:
+        z = EGG.z + EGG.semi_axis_z * np.sin(node)
+        cut = EGG.cross_section(z)
+        expected += ellipse_kspace(cut, k_y, k_x) * np.exp(-2j * np.pi * k_z * z) * np.cos(node)
+    expected *= EGG.semi_axis_z * np.pi / 200
+    # the rule itself is good to 1e-8 of the volume here; a flip of z or of the angle is 0.1 of it and more
+    np.testing.assert_allclose(ellipsoid_kspace(EGG, k_z, k_y, k_x), expected, rtol=0, atol=1e-6 * 4 / 3 * np.pi * 440)
+
+
+def test_kspace_of_an_ellipsoid_at_zero_is_its_volume():
+    volume = 4 / 3 * np.pi * 11 * 5 * 8
+    # near zero the closed form is cut off: 1e-8
+    assert ellipsoid_kspace(EGG, 0.0, 0.0, 0.0) == pytest.approx(volume, rel=1e-7)
+    small = ellipsoid_envelope(EGG, np.linspace(0, 1e-5, 50), 0.0, 0.0) / volume
+    # 1 - u^2 / 10 with u up to 5e-4: flat, without steps
+    np.testing.assert_allclose(small, 1, rtol=0, atol=1e-7)
+
+
+def test_envelope_is_the_transform_without_the_place():
+    k = np.random.default_rng(3).normal(0, 0.05, (3, 4, 6))
+    there = Ellipsoid(0, 0, 0, 11.0, 5.0, 8.0, 0.6)
+    np.testing.assert_allclose(ellipsoid_envelope(EGG, *k), ellipsoid_kspace(there, *k).real, rtol=1e-12)
+    phase = np.exp(-2j * np.pi * (k[0] * 3 + k[1] * -4 + k[2] * 7))
+    # rounding only
+    np.testing.assert_allclose(ellipsoid_kspace(EGG, *k), ellipsoid_envelope(EGG, *k) * phase, rtol=0, atol=1e-9)
 
 
 def test_inside_agrees_with_the_quadratic_form():

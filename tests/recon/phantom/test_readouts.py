@@ -8,7 +8,8 @@ from perfline.recon.errors import InputError
 from perfline.recon.parameters import ImageAxis, TrapezoidReadout
 from perfline.recon.phantom.brain import Phantom, Region, Tissue, TissueClass, brain_phantom
 from perfline.recon.phantom.ellipsoids import Ellipsoid, ellipse_kspace
-from perfline.recon.phantom.readouts import EpiReadout, epi_kspace, epi_schedule, kspace_scale, sample_positions
+from perfline.recon.phantom.object_kspace import kspace_scale
+from perfline.recon.phantom.readouts import EpiReadout, epi_kspace, epi_schedule, sample_positions
 from perfline.recon.phantom.sensitivities import ring_of_coils, sensitivity_maps, uniform_sensitivity
 
 TRAPEZOID = TrapezoidReadout(

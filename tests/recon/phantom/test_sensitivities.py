@@ -7,6 +7,7 @@ from perfline.recon.phantom.ellipsoids import Ellipse, ellipse_kspace
 from perfline.recon.phantom.sensitivities import (
     CoilSensitivities,
     ring_of_coils,
+    ring_of_coils_3d,
     sensitivity_maps,
     uniform_sensitivity,
 )
@@ -70,6 +71,18 @@ def test_phase_gradient_is_common_to_all_coils():
     np.testing.assert_allclose(turned[:, 1], plain[:, 1] * np.exp(2j * np.pi * 0.1), atol=1e-12)
 
 
+def test_coils_in_space_are_those_of_each_slice():
+    y, x = np.array([-70.0, 0.0, 31.0]), np.array([-50.0, 12.0, 44.0, 60.0])
+    heights = np.array([-47.0, 3.0])
+    maps = sensitivity_maps(ring_of_coils_3d(5, period=400.0, floor=0.2), heights, y, x)
+    assert maps.shape == (5, 2, 3, 4)
+    for number, z in enumerate(heights):
+        # rounding only
+        np.testing.assert_allclose(
+            maps[:, number], sensitivity_maps(ring_of_coils(5, z, period=400.0, floor=0.2), y, x), rtol=0, atol=1e-12
+        )
+
+
 def test_uniform_sensitivity_is_one():
     np.testing.assert_array_equal(
         sensitivity_maps(uniform_sensitivity(), [1.0, 2.0, 3.0], [4.0, 5.0]), np.ones((1, 3, 2))
@@ -83,7 +96,9 @@ def test_errors_name_the_argument():
         ring_of_coils(2, period=0.0)
     with pytest.raises(InputError, match=r"weights: expected \(n_coils, 2\), got \(3, 4\)"):
         CoilSensitivities(np.zeros((2, 2)), np.zeros((3, 4), complex))
-    with pytest.raises(InputError, match=r"frequencies: expected \(n_terms, 2\)"):
-        CoilSensitivities(np.zeros((2, 3)), np.zeros((3, 2), complex))
+    with pytest.raises(InputError, match=r"frequencies: expected \(n_terms, 2\) or \(n_terms, 3\), got \(2, 4\)"):
+        CoilSensitivities(np.zeros((2, 4)), np.zeros((3, 2), complex))
+    with pytest.raises(InputError, match="axes: expected 3, as the coils have, got 2"):
+        sensitivity_maps(ring_of_coils_3d(2), [0.0], [0.0])
     with pytest.raises(InputError, match="weights: expected finite values"):
         CoilSensitivities(np.zeros((1, 2)), np.full((1, 1), np.nan + 0j))

@@ -8,6 +8,8 @@ from perfline.recon.errors import InputError
 from perfline.recon.parameters import ImageAxis
 from perfline.recon.phantom.asl_series import AslSeries, KineticModel, LabelingScheme
 from perfline.recon.phantom.brain import Phantom, brain_phantom, region_index_map
+from perfline.recon.phantom.disc_limited import KSpaceDisc
+from perfline.recon.phantom.field_offset import FieldOffset
 from perfline.recon.phantom.truth import band_limited_images, pixel_positions, truth_maps
 
 READOUT = ImageAxis(27, 180.0, 27, 180.0)
@@ -123,3 +125,65 @@ def test_errors_name_the_argument():
         truth_maps(brain_phantom(), SLICES, SERIES, ImageAxis(40, 200.0, 30, 200.0), READOUT)
     with pytest.raises(InputError, match="signals: expected"):
         band_limited_images(brain_phantom().cut(0.0), np.ones((1, 3)), PHASE, READOUT)
+
+
+def test_a_disc_limits_the_images_alone():
+    brain = brain_phantom()
+    plain = truth_maps(brain, SLICES, SERIES, PHASE, READOUT)
+    small = truth_maps(brain, SLICES, SERIES, PHASE, READOUT, disc=KSpaceDisc(0.05))
+    large = truth_maps(brain, SLICES, SERIES, PHASE, READOUT, disc=KSpaceDisc(0.2))
+    np.testing.assert_array_equal(small.grey_matter_fraction, plain.grey_matter_fraction)
+    # a disc beyond the corners of the rectangle: what is left is the finer grid of the integration
+    grey = plain.grey_matter()
+    error = np.abs(large.m0_limited - plain.m0_limited)[grey] / np.abs(plain.m0_limited[grey])
+    assert np.median(error) < 0.01
+    blurred = np.abs(small.m0_limited - plain.m0_limited)[grey] / np.abs(plain.m0_limited[grey])
+    assert np.median(blurred) > 0.03
+    # and the flow follows the images
+    assert np.median(np.abs(large.cbf_limited[grey] / plain.cbf_limited[grey] - 1)) < 0.01
+
+
+def test_off_resonance_is_that_of_the_field_and_of_the_tissues():
+    brain = brain_phantom()
+    csf = brain.names.index("csf")
+    regions = list(brain.regions)
+    regions[csf] = replace(regions[csf], tissue=replace(regions[csf].tissue, off_resonance=12.0))
+    field = FieldOffset(3.0, (0.5, 0.1, -0.2))
+    maps = truth_maps(Phantom(tuple(regions)), SLICES, SERIES, PHASE, READOUT, echo_time=0.02, field=field)
+    smooth = truth_maps(brain, SLICES, SERIES, PHASE, READOUT, field=field).off_resonance
+    assert maps.off_resonance.dtype == np.float32
+    # pixel (20, 18): y = 4 pixels of 6.25 mm, x = 5 pixels of 6.67 mm
+    assert smooth[1, 20, 18] == pytest.approx(3 + 0.5 * 7 + 0.1 * 4 * 6.25 - 0.2 * 5 * 180 / 27, rel=1e-5)
+    np.testing.assert_allclose(maps.off_resonance - smooth, np.where(maps.regions == csf, 12, 0), atol=1e-4)
+    assert not truth_maps(brain, SLICES, SERIES, PHASE, READOUT).off_resonance.any()
+
+
+def test_slab_is_limited_along_its_partitions_and_its_pixels_are_thick():
+    partitions = ImageAxis(12, 192.0, 12, 192.0)
+    heights = tuple((np.arange(12) - 6) * 16.0)
+    series = replace(SERIES, slice_timing=(0.0,) * 12)
+    axes = ImageAxis(24, 216.0, 24, 216.0), ImageAxis(20, 180.0, 20, 180.0)
+    brain = brain_phantom()
+    truth = truth_maps(
+        brain, heights, series, *axes, n_subpixels=4, partition_axis=partitions, disc=KSpaceDisc(0.5 / 9)
+    )
+    assert truth.m0_limited.shape == (12, 24, 20)
+    csf = brain.names.index("csf")
+    # its half axes are 60.5, 76 and 82 mm, all of its children within: their parts of pixels add up to its volume
+    inside = [n for n, name in enumerate(brain.names) if name not in ("scalp", "skull", "marker")]
+    assert truth.fractions[inside].sum() * 9 * 9 * 16 == pytest.approx(4 / 3 * np.pi * 60.5 * 76 * 82, rel=0.01)
+    middle = truth_maps(brain, (0.0,), replace(SERIES, slice_timing=(0.0,)), *axes)
+    assert np.abs(truth.fractions[csf, 6] - middle.fractions[csf, 0]).max() > 0.05
+    # far from edges along z the slab shows what a thin slice does; Gibbs ringing of 16 mm
+    grey = truth.grey_matter()[6] & middle.grey_matter()[0]
+    assert np.median(np.abs(truth.m0_limited[6][grey])) == pytest.approx(84, rel=0.05)
+
+
+def test_slab_needs_a_disc_and_all_its_slices():
+    axis = ImageAxis(3, 30.0, 3, 30.0)
+    with pytest.raises(InputError, match="partition_axis: expected 2 slices as in slice_positions, got 3"):
+        truth_maps(brain_phantom(), SLICES, SERIES, PHASE, READOUT, partition_axis=axis, disc=KSpaceDisc(0.1))
+    with pytest.raises(InputError, match="disc: expected one for a slab"):
+        truth_maps(
+            brain_phantom(), SLICES, SERIES, PHASE, READOUT, partition_axis=replace(axis, n_recon=2, n_encoded=2)
+        )

@@ -1,0 +1,272 @@
+"""What every simulated scan has, whatever its readout: one frozen object with all options.
+
+Units as in ``recon``: s, mm, rad, Hz, T.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.recon.asl.cbf import total_labeling_efficiency
+from perfline.recon.checks import check_non_negative, check_positive
+from perfline.recon.errors import InputError
+from perfline.recon.parameters import ImageAxis, LabelingType
+from perfline.recon.phantom.asl_series import AslSeries, KineticModel, LabelingScheme
+
+__all__ = ["SimulationRecipe", "VolumeOrder", "slice_directions"]
+
+
+class VolumeOrder(StrEnum):
+    """How the file tells control from label.
+
+    ``SET``: ``idx.set``, and flag USER1 on M0. ``ASLCONTEXT``: the whole order in the header, volumes counted by
+    ``idx.repetition`` alone, no USER1. ``CYCLE``: as that, the order as a prefix and a cycle. ``BOTH``: counters and
+    flags as for SET, and the order in the header.
+    """
+
+    SET = "set"
+    ASLCONTEXT = "aslcontext"
+    CYCLE = "cycle"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class SimulationRecipe(ABC):
+    """An ASL scan of the phantom; the readout is for those that derive from it to say.
+
+    Parameters
+    ----------
+    n_coils : int
+    n_slices : int
+        Of the images: slices, or partitions of a slab.
+    matrix_x, matrix_y : int
+        Reconstructed pixels along readout and phase encoding.
+    field_of_view_x, field_of_view_y : float
+        Of these pixels [mm].
+    slice_spacing, slice_thickness : float
+        [mm]; the simulated slices are thin. Partitions of a slab are as thick as they are apart.
+    position : tuple of float
+        Centre of the slices, LPS [mm]. The phantom moves with it.
+    rotation : tuple of float
+        About L, then P, then S, of the readout, phase and slice directions [rad]; (0, 0, 0): axial, readout towards L.
+    dwell_time : float
+        Of one sample [s].
+    echo_time, repetition_time, flip_angle : float
+        [s], [s], [rad]
+    n_shots : int
+        Excitations of each slice, one after each labelling, that make a volume.
+    interleaved_shots : bool
+        The first shot of control and label, then the second of both, and so on; else control is complete before label.
+    decay : bool
+        Whether T2* decay and the tissues' off-resonance run along the readout.
+    off_resonance : float
+        Of everything [Hz].
+    n_pairs, n_m0 : int
+    label_first : bool
+        Label before control.
+    volume_order : VolumeOrder
+    m0_repetition_time : float
+        [s]
+    m0_relaxed : bool
+        M0 volumes show the equilibrium whatever their repetition time.
+    labeling_type, labeling_duration, post_labeling_delay, labeling_efficiency, blood_t1, model
+        See `LabelingScheme`; the efficiency is that of the labelling alone.
+    background_suppression_pulses : int
+        Each takes its share of the label, see ``recon.constants``.
+    static_fraction : float
+        What background suppression leaves of control volumes.
+    slice_duration : float
+        From one slice's excitation to the next [s].
+    interleaved_slices : bool
+        Even slices first, then the odd ones.
+    noise_sd : float
+        Deviation of the real and of the imaginary part in the image of one coil, over the M0 of grey matter; the coils
+        have 0.8 to 1.2 of it.
+    noise_correlation : float
+        Of neighbouring coils.
+    n_noise_readouts, n_noise_samples : int
+    noise_dwell_time : float
+        [s]
+    relative_noise_bandwidth : float
+        Share of the noise readouts' bandwidth that the receiver passes.
+    phase_jitter : float
+        Deviation of a random phase of each slice of each shot [rad], as breathing makes it.
+    field_strength : float
+        [T]
+    seed : int
+
+    Raises
+    ------
+    InputError
+        A number is out of range, the slices don't fit into the repetition time, or there are noise readouts without
+        noise.
+    """
+
+    n_coils: int = 4
+    n_slices: int = 4
+    matrix_x: int = 36
+    matrix_y: int = 40
+    field_of_view_x: float = 180.0
+    field_of_view_y: float = 200.0
+    slice_spacing: float = 10.0
+    slice_thickness: float = 6.0
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    dwell_time: float = 8e-6
+    echo_time: float = 14e-3
+    repetition_time: float = 4.2
+    flip_angle: float = np.pi / 2
+    n_shots: int = 1
+    interleaved_shots: bool = False
+    decay: bool = False
+    off_resonance: float = 0.0
+    n_pairs: int = 4
+    n_m0: int = 1
+    label_first: bool = False
+    volume_order: VolumeOrder = VolumeOrder.BOTH
+    m0_repetition_time: float = 8.0
+    m0_relaxed: bool = True
+    labeling_type: LabelingType = LabelingType.PCASL
+    labeling_duration: float = 1.8
+    post_labeling_delay: float = 1.8
+    labeling_efficiency: float = 0.85
+    blood_t1: float = 1.65
+    model: KineticModel = KineticModel.CONSENSUS
+    background_suppression_pulses: int = 0
+    static_fraction: float = 1.0
+    slice_duration: float = 0.04
+    interleaved_slices: bool = False
+    noise_sd: float = 0.0
+    noise_correlation: float = 0.2
+    n_noise_readouts: int = 0
+    n_noise_samples: int = 128
+    noise_dwell_time: float = 5e-6
+    relative_noise_bandwidth: float = 0.79
+    phase_jitter: float = 0.0
+    field_strength: float = 3.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("n_coils", "n_slices", "matrix_x", "matrix_y", "n_samples", "n_shots", "n_noise_samples"):
+            check_positive(name, getattr(self, name))
+        for name in (
+            "n_pairs",
+            "n_m0",
+            "noise_sd",
+            "n_noise_readouts",
+            "phase_jitter",
+            "background_suppression_pulses",
+        ):
+            check_non_negative(name, getattr(self, name))
+        if self.n_pairs + self.n_m0 < 1:
+            raise InputError("n_pairs, n_m0: expected at least one volume, got none")
+        if self.n_noise_readouts and not self.noise_sd:
+            raise InputError("n_noise_readouts: expected 0 where noise_sd is 0, since there is nothing to measure")
+        self.check_readout()
+        shortest = self.preparation_time + self.n_slices * self.slice_duration
+        if self.repetition_time < shortest:
+            raise InputError(f"repetition_time: expected at least {shortest:g} s, got {self.repetition_time:g} s")
+        if self.n_m0 and self.m0_repetition_time < shortest:
+            raise InputError(f"m0_repetition_time: expected at least {shortest:g} s, got {self.m0_repetition_time:g} s")
+
+    @abstractmethod
+    def check_readout(self) -> None:
+        """Raise `InputError` where the readout is impossible or doesn't fit into `slice_duration`."""
+
+    @property
+    @abstractmethod
+    def n_samples(self) -> int:
+        """Of one readout."""
+
+    @property
+    @abstractmethod
+    def readout_axis(self) -> ImageAxis:
+        """Along the readout."""
+
+    @property
+    @abstractmethod
+    def phase_axis(self) -> ImageAxis:
+        """Along the phase encoding."""
+
+    @property
+    def partition_axis(self) -> ImageAxis | None:
+        """Along the slices of a slab, None where each slice is excited by itself."""
+        return None
+
+    @property
+    def preparation_time(self) -> float:
+        """From the start of a repetition to its first excitation [s]; for PASL the delay counts from the inversion."""
+        labeling = 0.0 if self.labeling_type is LabelingType.PASL else self.labeling_duration
+        return labeling + self.post_labeling_delay
+
+    @property
+    def slice_order(self) -> tuple[int, ...]:
+        """Slices in the order of their excitation."""
+        if not self.interleaved_slices:
+            return tuple(range(self.n_slices))
+        return (*range(0, self.n_slices, 2), *range(1, self.n_slices, 2))
+
+    @property
+    def slice_timing(self) -> tuple[float, ...]:
+        """Excitation of each slice after the first excitation [s], slices in spatial order; zeros for a slab."""
+        if self.partition_axis is not None:
+            return (0.0,) * self.n_slices
+        return tuple(round(self.slice_order.index(number) * self.slice_duration, 9) for number in range(self.n_slices))
+
+    @property
+    def slice_positions(self) -> tuple[float, ...]:
+        """Of each slice along the slice direction [mm]: from their centre, in a slab from slice ``n // 2``."""
+        middle = (self.n_slices - 1) / 2 if self.partition_axis is None else self.n_slices // 2
+        return tuple(float(z) for z in (np.arange(self.n_slices) - middle) * self.slice_spacing)
+
+    @property
+    def series(self) -> AslSeries:
+        """The contrasts; the efficiency includes what the background-suppression pulses take."""
+        scheme = LabelingScheme(
+            labeling_duration=self.labeling_duration,
+            post_labeling_delay=self.post_labeling_delay,
+            labeling_type=self.labeling_type,
+            labeling_efficiency=total_labeling_efficiency(self.labeling_efficiency, self.background_suppression_pulses),
+            blood_t1=self.blood_t1,
+            model=self.model,
+        )
+        return AslSeries(
+            scheme=scheme,
+            repetition_time=self.repetition_time,
+            slice_timing=self.slice_timing,
+            m0_repetition_time=None if self.m0_relaxed else self.m0_repetition_time,
+            static_fraction=self.static_fraction,
+        )
+
+
+def slice_directions(recipe: SimulationRecipe) -> NDArray[np.float64]:
+    """Readout, phase and slice directions, LPS.
+
+    Parameters
+    ----------
+    recipe : SimulationRecipe
+
+    Returns
+    -------
+    float64 array (3, 3)
+        Rows: unit vectors, right-handed.
+
+    Examples
+    --------
+    >>> from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+    >>> slice_directions(EpiRecipe(rotation=(np.pi / 2, 0, 0))).round(6) + 0.0
+    array([[ 1.,  0.,  0.],
+           [ 0.,  0.,  1.],
+           [ 0., -1.,  0.]])
+    """
+    directions = np.eye(3)
+    for axis, angle in enumerate(recipe.rotation):
+        one, two = (axis + 1) % 3, (axis + 2) % 3
+        turn = np.eye(3)
+        turn[one, one] = turn[two, two] = np.cos(angle)
+        turn[one, two], turn[two, one] = -np.sin(angle), np.sin(angle)
+        directions = directions @ turn.T
+    return directions

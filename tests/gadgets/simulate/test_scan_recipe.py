@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, slice_directions
+from perfline.recon.errors import InputError
+from perfline.recon.parameters import LabelingType
+
+SMALL = EpiRecipe(n_pairs=2, n_m0=2, n_slices=5)
+
+
+def test_slice_timing():
+    assert SMALL.slice_timing == (0.0, 0.04, 0.08, 0.12, 0.16)
+    interleaved = replace(SMALL, interleaved_slices=True)
+    assert interleaved.slice_order == (0, 2, 4, 1, 3)
+    assert interleaved.slice_timing == (0.0, 0.12, 0.04, 0.16, 0.08)
+    assert interleaved.series.slice_timing == interleaved.slice_timing
+
+
+def test_slice_positions_are_centred():
+    assert SMALL.slice_positions == (-20.0, -10.0, 0.0, 10.0, 20.0)
+    assert replace(SMALL, n_slices=2).slice_positions == (-5.0, 5.0)
+
+
+def test_directions_are_right_handed_and_oblique():
+    np.testing.assert_array_equal(slice_directions(SMALL), np.eye(3))
+    directions = slice_directions(replace(SMALL, rotation=(0.2, -0.1, 0.3)))
+    np.testing.assert_allclose(directions @ directions.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(np.cross(directions[0], directions[1]), directions[2], atol=1e-12)
+    # a turn about L takes P towards S
+    assert slice_directions(replace(SMALL, rotation=(0.2, 0, 0)))[1] == pytest.approx([0, np.cos(0.2), np.sin(0.2)])
+
+
+def test_background_suppression_takes_label():
+    assert replace(SMALL, background_suppression_pulses=2).series.scheme.labeling_efficiency == pytest.approx(
+        0.85 * 0.95**2
+    )
+
+
+def test_pasl_has_no_labelling_before_its_delay():
+    assert SMALL.preparation_time == pytest.approx(3.6)
+    assert replace(SMALL, labeling_type=LabelingType.PASL).preparation_time == pytest.approx(1.8)
+
+
+def test_a_scan_needs_a_readout():
+    with pytest.raises(TypeError, match="abstract"):
+        SimulationRecipe()
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"n_coils": 0}, "n_coils"),
+        ({"n_pairs": -1}, "n_pairs"),
+        ({"n_pairs": 0, "n_m0": 0}, "expected at least one volume"),
+        ({"n_noise_readouts": 1}, "n_noise_readouts: expected 0 where noise_sd is 0"),
+        ({"repetition_time": 3.7}, r"repetition_time: expected at least 3\.8 s, got 3\.7 s"),
+        ({"m0_repetition_time": 2.0}, "m0_repetition_time: expected at least"),
+        ({"background_suppression_pulses": -1}, "background_suppression_pulses"),
+    ],
+)
+def test_impossible_scans_are_refused(changes, match):
+    with pytest.raises(InputError, match=match):
+        replace(SMALL, **changes)
