@@ -15,14 +15,22 @@ from perfline.gadgets.mrd.safe_xml import parse_xml
 from perfline.gadgets.settings import Settings, load_settings
 from perfline.gadgets.stage_data import ScanHeader, SideData
 from perfline.gadgets.stages.accumulate import Accumulate
+from perfline.gadgets.stages.accumulate_spiral import AccumulateSpiral
+from perfline.gadgets.stages.assess import Assess
 from perfline.gadgets.stages.average import Average
+from perfline.gadgets.stages.average_selected import AverageSelected
 from perfline.gadgets.stages.calibrate import Calibrate
+from perfline.gadgets.stages.decode import Decode
+from perfline.gadgets.stages.delays import delay_groups
+from perfline.gadgets.stages.fit_delays import FitDelays
 from perfline.gadgets.stages.label import Label
 from perfline.gadgets.stages.pair import Pair
 from perfline.gadgets.stages.quantify import Quantify
 from perfline.gadgets.stages.reconstruct_epi import ReconstructEpi
+from perfline.gadgets.stages.reconstruct_spiral import ReconstructSpiral
 from perfline.gadgets.stages.stage import Stage
 from perfline.gadgets.stages.subtract import Subtract
+from perfline.gadgets.stages.territories import Territories
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import SubtractionDomain, SubtractionOrder
 
@@ -32,27 +40,60 @@ Builder = Callable[[ScanHeader, Settings, SideData], list[Stage]]
 
 
 def _epi_recon(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
+    if header.spiral is not None:
+        raise ScanHeaderError(
+            f"epi_recon: expected encoding.trajectory epi, got {header.trajectory}: that is for spiral_recon, or for"
+            " realtime_perfusion, which takes both"
+        )
     return [Accumulate(header, settings), ReconstructEpi(header, settings)]
+
+
+def _spiral_recon(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
+    if header.spiral is None:
+        raise ScanHeaderError(
+            f"spiral_recon: expected another encoding.trajectory than {header.trajectory}: that is for epi_recon, or"
+            " for realtime_perfusion, which takes both"
+        )
+    return [AccumulateSpiral(header, settings, side), ReconstructSpiral(header, settings)]
+
+
+def _any_recon(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
+    recon = _epi_recon if header.spiral is None else _spiral_recon
+    return recon(header, settings, side)
 
 
 def _asl_subtraction(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     _require_asl(header, "asl_subtraction")
     order, domain = SubtractionOrder(settings.subtraction_order), SubtractionDomain(settings.subtraction_domain)
+    if header.asl is not None and header.asl.encoding_matrix:
+        return [Label(header), Decode(header, domain)]
     last_pair = header.limits["repetition"].maximum if _is_one_pair_per_repetition(header) else None
     return [Label(header), Pair(order, domain, last_pair), Subtract(domain)]
 
 
 def _cbf_quantification(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     _require_asl(header, "cbf_quantification")
-    return [Average(), Calibrate(header, side.separate_m0), Quantify(header)]
+    average: Stage = AverageSelected(header, settings) if _is_selective(settings) else Average()
+    stages: list[Stage] = [average, Calibrate(header, side.separate_m0)]
+    assess = Assess(header, settings, side)
+    if header.asl is not None and len(delay_groups(header.asl)) > 1 and header.asl.m0_type != "Absent":
+        return [*stages, FitDelays(header, settings), assess]
+    if header.asl is not None and header.asl.encoding_matrix:
+        stages.append(Territories(header))
+    return [*stages, Quantify(header), assess]
 
 
 def _realtime_perfusion(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     return [
-        *_epi_recon(header, settings, side),
+        *_any_recon(header, settings, side),
         *_asl_subtraction(header, settings, side),
         *_cbf_quantification(header, settings, side),
     ]
+
+
+def _is_selective(settings: Settings) -> bool:
+    """Whether pairs may be left out, or weighed, so that all of them have to be kept."""
+    return settings.pair_rejection != "none" or settings.least_likeness > 0 or settings.pair_mean != "arithmetic"
 
 
 def _is_one_pair_per_repetition(header: ScanHeader) -> bool:
@@ -73,6 +114,7 @@ GADGETS: Final[Mapping[str, Builder]] = MappingProxyType(
     {
         "realtime_perfusion": _realtime_perfusion,
         "epi_recon": _epi_recon,
+        "spiral_recon": _spiral_recon,
         "asl_subtraction": _asl_subtraction,
         "cbf_quantification": _cbf_quantification,
     }

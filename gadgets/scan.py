@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
+from math import isfinite
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -23,21 +24,21 @@ from perfline.gadgets.mrd.messages import ConfigName, ConfigText, ErrorText, Hea
 from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.mrd.session import Incoming, Session
 from perfline.gadgets.runner import Runner
-from perfline.gadgets.scan_figures import perfusion_figures
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import (
-    CbfVolume,
     Dropped,
     Notice,
     PerfusionAverage,
     Readout,
     ScanHeader,
+    ScanQuality,
     SideData,
     Volume,
 )
 from perfline.gadgets.summary import ScanSummary, latency_statistics
 from perfline.gadgets.writers.sink import Sink, SinkGroup
 from perfline.recon.errors import PerflineError
+from perfline.recon.nufft.warm_up import warm_up as warm_up_nufft
 from perfline.recon.warm_up import warm_up
 
 __all__ = ["ScanOptions", "run_scan"]
@@ -50,7 +51,11 @@ _SERIES_NAMES = {
     Series.CBF: "cbf",
     Series.CBF_STANDARD_ERROR: "standard_error",
     Series.M0: "m0",
+    Series.TRANSIT_TIME: "att",
+    Series.TRANSIT_TIME_STANDARD_ERROR: "att_standard_error",
+    Series.TERRITORIES: "territories",
 }
+_IMAGES_ALONE = (("epi_recon",), ("spiral_recon",))
 _TEXT_LEVELS = {"info": "DBG", "warning": "WRN", "error": "ERR"}
 
 
@@ -135,7 +140,7 @@ class _Scan:
         self._n_images_in = 0
         self._n_results = 0
         self._average: PerfusionAverage | None = None
-        self._cbf: CbfVolume | None = None
+        self._quality: ScanQuality | None = None
         self._start = time.perf_counter()
 
     def run(self, select_chain: Callable[[ConfigName | ConfigText | None], Chain]) -> None:
@@ -144,7 +149,7 @@ class _Scan:
         chain = select_chain(config)
         self._settings = chain.settings(self._options.overrides)
         # images alone need no labelling, so that a broken or foreign ASL header can't stop them; pairs do
-        with_asl = chain.gadgets != ("epi_recon",) or self._settings.ghost_sharing == "pair"
+        with_asl = chain.gadgets not in _IMAGES_ALONE or self._settings.ghost_sharing == "pair"
         self._header = parse_scan_header(
             header,
             sidecar=self._options.sidecar,
@@ -159,6 +164,8 @@ class _Scan:
         for warning in self._header.warnings:
             self._emit(Notice("warning", warning))
         warm_up()
+        if self._header.spiral is not None:
+            warm_up_nufft()
         self._read_all()
         if not self._session.was_closed:
             self._emit(Notice("warning", "the stream ended without a CLOSE message: was the sender done?"))
@@ -204,7 +211,11 @@ class _Scan:
             files = tuple(map(str, self._sinks.close(summary)))
         if self._status != "success":
             self._to_peer(partial(self._session.send_error, self._reason))
-        self._session.close()
+        try:
+            self._session.close()
+        except StreamError as error:
+            # known by now if nothing could be sent before; else the last images haven't reached the peer
+            self.end("abort", str(error))
         failures = tuple(("error", text) for text in self._sinks.failures)
         return replace(
             summary, status=self._status, reason=self._reason, files=files, notices=summary.notices + failures
@@ -290,11 +301,13 @@ class _Scan:
         self._n_results += not isinstance(item, Dropped | Notice)
         if isinstance(item, Volume):
             self._n_volumes += 1
-            self._ghost_levels.append(item.ghost_level)
+            # NaN: a readout without an N/2 ghost
+            if isfinite(item.ghost_level):
+                self._ghost_levels.append(item.ghost_level)
         elif isinstance(item, PerfusionAverage):
             self._average = item
-        elif isinstance(item, CbfVolume):
-            self._cbf = item
+        elif isinstance(item, ScanQuality):
+            self._quality = item
         elif isinstance(item, Dropped):
             _LOG.warning("dropped %s (%s, slice %s): %s", item.what, item.key, item.slice, item.reason)
         elif isinstance(item, Notice) and item.text not in self._notices:
@@ -305,7 +318,9 @@ class _Scan:
 
     def _summary(self) -> ScanSummary:
         runner, average = self._runner, self._average
-        figures = perfusion_figures(self._cbf, average) if self._cbf is not None else {}
+        quality = self._quality
+        figures = dict(quality.figures) if quality is not None else {}
+        rejected = average.rejected if average is not None else ()
         if self._n_waveforms:
             figures["n_waveforms"] = self._n_waveforms
         return ScanSummary(
@@ -314,7 +329,7 @@ class _Scan:
             n_readouts=runner.n_readouts,
             n_volumes=self._n_volumes,
             n_pairs=average.n_pairs if average is not None else 0,
-            n_pairs_rejected=sum(drop.what == "pair" for drop in runner.drops),
+            n_pairs_rejected=sum(drop.what == "pair" for drop in runner.drops) + len(rejected),
             stages=runner.stage_statistics(),
             drops=tuple(runner.drops),
             latency={name: s for name, times in runner.latencies.items() if (s := latency_statistics(times))},
@@ -326,4 +341,6 @@ class _Scan:
             seconds=time.perf_counter() - self._start,
             n_bytes=int(getattr(self._session, "n_bytes", 0)),
             software=f"perfline {version('perfline')}",
+            rejected=rejected,
+            regions=quality.regions if quality is not None else (),
         )

@@ -45,7 +45,17 @@ _SECTIONS = {
         "gridding_tolerance",
         "n_threads",
     ),
-    "perfusion": ("subtraction_order", "subtraction_domain"),
+    "perfusion": (
+        "subtraction_order",
+        "subtraction_domain",
+        "pair_rejection",
+        "rejection_limit",
+        "most_rejected",
+        "least_likeness",
+        "pair_mean",
+        "target_standard_error",
+    ),
+    "fit": ("arterial_arrival_time", "transit_time_difference"),
     "output": ("series", "volume_images"),
 }
 
@@ -56,6 +66,8 @@ _CHOICES = {
     "incomplete_volumes": ("drop", "zero_fill"),
     "subtraction_order": tuple(SubtractionOrder),
     "subtraction_domain": tuple(SubtractionDomain),
+    "pair_rejection": ("none", "outliers"),
+    "pair_mean": ("arithmetic", "robust"),
     "volume_images": ("magnitude", "complex"),
     "trajectory_units": ("header", *get_args(TrajectoryUnits)),
     "sensitivity_maps": ("adaptive", "espirit"),
@@ -76,6 +88,12 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "n_time_segments": (0, 64),
     "gridding_tolerance": (1e-6, 1e-2),
     "n_threads": (0, 64),
+    "arterial_arrival_time": (0.0, 5.0),
+    "transit_time_difference": (0.0, 5.0),
+    "rejection_limit": (1.0, 20.0),
+    "most_rejected": (0.0, 0.49),
+    "least_likeness": (0.0, 0.999),
+    "target_standard_error": (0.0, 1000.0),
 }
 
 
@@ -107,6 +125,14 @@ class Settings:
     n_threads: int = 0
     subtraction_order: str = "pairwise"
     subtraction_domain: str = "magnitude"
+    pair_rejection: str = "none"
+    rejection_limit: float = 2.5
+    most_rejected: float = 0.3
+    least_likeness: float = 0.0
+    pair_mean: str = "arithmetic"
+    target_standard_error: float = 0.0
+    arterial_arrival_time: float = 0.0
+    transit_time_difference: float = 0.0
     series: tuple[str, ...] = SERIES
     volume_images: str = "magnitude"
     asl: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

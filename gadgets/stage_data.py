@@ -328,7 +328,8 @@ class KSpaceSlice:
 class Volume:
     """One reconstructed volume, complex64 (n_slices, n_y, n_x); ``label`` is None until the volume is labelled.
 
-    ``ghost_level`` is NaN where the readout has no N/2 ghost.
+    ``ghost_level`` is NaN where the readout has no N/2 ghost. ``order`` is its number in the scan, from 0, by its first
+    readout, where volumes are acquired side by side and need not end in that order; else None.
     """
 
     image: NDArray[np.complex64]
@@ -337,6 +338,7 @@ class Volume:
     ghost_level: float
     time_stamp: float
     label: VolumeLabel | None = None
+    order: int | None = None
 
     @property
     def source(self) -> tuple[VolumeKey, ...]:
@@ -399,11 +401,15 @@ class FieldMap:
 
 @dataclass(frozen=True)
 class RegionLabels:
-    """Regions on the grid of the images: int32 (n_slices, n_y, n_x), 0 outside; ``names`` by label."""
+    """Regions on the grid of the images: int32 (n_slices, n_y, n_x), 0 outside; ``names`` by label.
+
+    ``pairs`` are names of regions that mirror each other, left and right.
+    """
 
     labels: NDArray[np.int32]
     affine: NDArray[np.float64] | None
     names: Mapping[int, str]
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -452,7 +458,8 @@ class PerfusionAverage:
 
     ``variance`` is that of a single pair (n - 1 in the denominator; NaN for one pair), ``tsnr`` mean over its square
     root.
-    ``source`` is the pair that was added last. ``artery`` as in `DeltaMVolume`.
+    ``source`` is the pair that was added last. ``artery`` as in `DeltaMVolume`. ``rejected`` are the pairs of the scan
+    that came whole and are left out now, with the reason of each; ``n_rejected`` counts those that were lost, too.
     """
 
     mean: NDArray[np.float32]
@@ -465,6 +472,7 @@ class PerfusionAverage:
     labeling_duration: float
     source: tuple[VolumeKey, ...]
     artery: int | None = None
+    rejected: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -486,11 +494,34 @@ class KineticFit:
 
 
 @dataclass(frozen=True)
+class RegionPrecision:
+    """Blood flow of one region after ``n_pairs`` pairs, its standard error, and the forecast.
+
+    ``n_pairs_needed`` is None without a target, or where too few pairs came to tell. ``standard_deviation`` is that of
+    its ``n_voxels`` voxels; ``label`` is 0 for the head. ``asymmetry_index`` [%] is that of the region and its mirror,
+    positive where the left has more; None where no pair is declared.
+    """
+
+    name: str
+    mean: float
+    standard_error: float
+    n_pairs: int
+    n_pairs_needed: int | None
+    is_target_reached: bool
+    standard_deviation: float = float("nan")
+    n_voxels: int = 0
+    label: int = 0
+    asymmetry_index: float | None = None
+
+
+@dataclass(frozen=True)
 class CbfVolume:
     """Blood flow and its standard error, float32 (n_slices, n_y, n_x), after ``n_pairs`` pairs.
 
     ``unit`` is ``mL/100g/min``, or ``relative`` where no M0 exists. ``mask`` is where M0 is above the background.
     ``fit`` is None for a single delay; with it, delay and duration are NaN. ``artery`` as in `DeltaMVolume`.
+    ``scale`` turns the delta-M of a pair into its blood flow (of a fit: into a share of M0), 0 outside the mask.
+    ``precision`` is that of the region that is least sure, ``is_target_reached`` whether all have been sure enough.
     """
 
     cbf: NDArray[np.float32]
@@ -505,6 +536,9 @@ class CbfVolume:
     source: tuple[VolumeKey, ...]
     fit: KineticFit | None = None
     artery: int | None = None
+    scale: NDArray[np.float32] | None = None
+    precision: RegionPrecision | None = None
+    is_target_reached: bool = False
 
 
 @dataclass(frozen=True)
@@ -519,21 +553,6 @@ class TerritoryMap:
     n_blocks: int
     geometry: SliceGeometry
     source: tuple[VolumeKey, ...]
-
-
-@dataclass(frozen=True)
-class RegionPrecision:
-    """Blood flow of one region after ``n_pairs`` pairs, its standard error, and the forecast.
-
-    ``n_pairs_needed`` is None without a target, or where too few pairs came to tell.
-    """
-
-    name: str
-    mean: float
-    standard_error: float
-    n_pairs: int
-    n_pairs_needed: int | None
-    is_target_reached: bool
 
 
 @dataclass(frozen=True)

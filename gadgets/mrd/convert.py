@@ -19,6 +19,7 @@ __all__ = [
     "readout_from_acquisition",
     "seconds_from_microseconds",
     "seconds_from_milliseconds",
+    "seconds_from_nanoseconds",
     "seconds_from_ticks",
     "ticks_from_seconds",
 ]
@@ -134,6 +135,11 @@ def _purpose(flags: int, encoding_space: int) -> Purpose:
 def seconds_from_microseconds(time_us: float) -> float:
     """Microseconds, as in ``trajectoryDescription``, to s."""
     return time_us / 1e6
+
+
+def seconds_from_nanoseconds(time_ns: float) -> float:
+    """Nanoseconds, as in the description of spirals, to s."""
+    return time_ns / 1e9
 
 
 def seconds_from_milliseconds(time_ms: float) -> float:

@@ -33,6 +33,10 @@ _LIMIT_NAMES = MappingProxyType(
 )
 
 
+_NO_JSON = ".GIRF_kernel"
+"""Complex numbers, as Gadgetron writes them."""
+
+
 class MrdHeader:
     """An MRD header.
 
@@ -172,8 +176,8 @@ class MrdHeader:
 
 
 def _value_of_text(where: str, text: str) -> Any:
-    """Lists and objects are JSON; any other text stays text."""
-    if text[0] not in "[{":
+    """Lists and objects are JSON; any other text stays text, and so does what has a notation of its own."""
+    if text[0] not in "[{" or where.endswith(_NO_JSON):
         return text
     try:
         return json.loads(text)

@@ -11,13 +11,15 @@ from perfline.gadgets.mrd.convert import (
     seconds_from_microseconds,
     seconds_from_milliseconds,
 )
+from perfline.gadgets.mrd.encoded_space import read_encoded_space, read_limits
 from perfline.gadgets.mrd.mrd_header import MrdHeader
 from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources
 from perfline.gadgets.mrd.parameter_values import positive, seconds
-from perfline.gadgets.stage_data import Limits, ScanHeader
+from perfline.gadgets.mrd.spiral_header import read_spiral
+from perfline.gadgets.stage_data import ScanHeader
 from perfline.recon.constants import FIELD_STRENGTH_TOLERANCE
 from perfline.recon.errors import InputError
-from perfline.recon.parameters import ImageAxis, TrapezoidReadout
+from perfline.recon.parameters import TrapezoidReadout
 
 __all__ = ["KNOWN_NAMES", "parse_scan_header"]
 
@@ -25,6 +27,9 @@ _STANDARD_NAMES = ("EchoTime", "FlipAngle", "MagneticFieldStrength", "Repetition
 
 KNOWN_NAMES = (*ASL_NAMES, *_STANDARD_NAMES)
 """Parameters that a protocol may hold."""
+
+_TRAJECTORIES = ("epi", "spiral", "radial", "goldenangle", "other")
+"""Of all but EPI each readout has a trajectory of its own, or a file or the header tells it."""
 
 # headers round times to the millisecond
 _TIME_TOLERANCE = 1e-3
@@ -57,7 +62,7 @@ def parse_scan_header(
     -------
     ScanHeader
         In s, mm, rad, T. ``asl`` is None where no source says anything about labelling (plain EPI). ``limits`` has all
-        nine counters; one that the header leaves out counts from 0 to 0, but lines from 0 to the encoded matrix.
+        nine counters; one that the header leaves out counts from 0 to 0, but lines of EPI from 0 to the encoded matrix.
 
     Raises
     ------
@@ -74,9 +79,12 @@ def parse_scan_header(
         )
     mrd = MrdHeader(xml)
     trajectory = _trajectory(mrd)
-    readout_axis, phase_axis, slice_thickness = _axes(mrd)
+    is_epi = trajectory == "epi"
     warnings = mrd.warnings
-    limits = _limits(mrd, phase_axis, warnings)
+    space = read_encoded_space(mrd, is_epi=is_epi)
+    spiral = None if is_epi else read_spiral(mrd)
+    n_interleaves = spiral.design.n_interleaves if spiral is not None and spiral.design is not None else None
+    limits = read_limits(mrd, space, warnings, is_epi=is_epi, n_interleaves=n_interleaves)
     sources = ParameterSources(
         (
             ("aslcontext.tsv", {"aslcontext": list(aslcontext)} if aslcontext is not None else {}),
@@ -96,15 +104,16 @@ def parse_scan_header(
             field_strength=field_strength,
             repetition_time=repetition_time,
             inversion_times=mrd.numbers("sequenceParameters/TI"),
+            is_3d=space.partition_axis is not None,
         )
     return ScanHeader(
-        readout_axis=readout_axis,
-        phase_axis=phase_axis,
-        n_slices=limits["slice"].count,
-        slice_thickness=slice_thickness,
+        readout_axis=space.readout_axis,
+        phase_axis=space.phase_axis,
+        n_slices=limits["slice"].count if space.partition_axis is None else space.partition_axis.n_recon,
+        slice_thickness=space.slice_thickness,
         n_coils=_positive_or_none(mrd.whole("acquisitionSystemInformation/receiverChannels")),
         trajectory=trajectory,
-        trapezoid=_trapezoid(mrd, warnings),
+        trapezoid=_trapezoid(mrd, warnings) if is_epi else None,
         n_navigators=_trajectory_count(mrd, "numberOfNavigators"),
         acceleration=_acceleration(mrd),
         limits=MappingProxyType(limits),
@@ -120,70 +129,20 @@ def parse_scan_header(
         warnings=(*warnings, *sources.warnings),
         protocol_name=mrd.text("measurementInformation/protocolName") or "",
         xml=xml,
+        partition_axis=space.partition_axis,
+        spiral=spiral,
+        echo_times=tuple(seconds_from_milliseconds(time) for time in mrd.numbers("sequenceParameters/TE")),
     )
 
 
 def _trajectory(mrd: MrdHeader) -> str:
     trajectory = (mrd.text("encoding/trajectory") or "").lower()
-    if trajectory != "epi":
+    if trajectory not in _TRAJECTORIES:
         raise ScanHeaderError(
-            f"encoding.trajectory: expected epi, the only one reconstructed by this version, got {trajectory or 'none'}"
+            f"encoding.trajectory: expected {', '.join(_TRAJECTORIES[:-1])} or {_TRAJECTORIES[-1]},"
+            f" got {trajectory or 'none'}"
         )
     return trajectory
-
-
-def _axes(mrd: MrdHeader) -> tuple[ImageAxis, ImageAxis, float]:
-    """Readout axis, phase axis, slice thickness."""
-    sizes: dict[str, float] = {}
-    for space in ("encodedSpace", "reconSpace"):
-        for axis in "xyz":
-            for what in ("matrixSize", "fieldOfView_mm"):
-                path = f"{space}/{what}/{axis}"
-                sizes[path] = mrd.required(f"encoding/{path}")
-                if what == "matrixSize" and sizes[path] != int(sizes[path]):
-                    raise ScanHeaderError(f"encoding.{path}: expected a whole number, got {sizes[path]:g}")
-    n_partitions = int(sizes["encodedSpace/matrixSize/z"])
-    if n_partitions > 1:
-        raise ScanHeaderError(
-            f"encoding.encodedSpace.matrixSize.z: expected 1, this version reconstructs 2D EPI, got {n_partitions}"
-        )
-    axes = [
-        ImageAxis(
-            n_encoded=int(sizes[f"encodedSpace/matrixSize/{axis}"]),
-            field_of_view_encoded=sizes[f"encodedSpace/fieldOfView_mm/{axis}"],
-            n_recon=int(sizes[f"reconSpace/matrixSize/{axis}"]),
-            field_of_view_recon=sizes[f"reconSpace/fieldOfView_mm/{axis}"],
-        )
-        for axis in "xy"
-    ]
-    return axes[0], axes[1], sizes["reconSpace/fieldOfView_mm/z"]
-
-
-def _limits(mrd: MrdHeader, phase_axis: ImageAxis, warnings: list[str]) -> dict[str, Limits]:
-    limits = {}
-    for counter in ("line", "partition", "slice", "contrast", "phase", "repetition", "set", "segment", "average"):
-        found = mrd.limits(counter)
-        if found is None and counter == "line":
-            found = Limits(0, phase_axis.n_encoded - 1, phase_axis.n_encoded // 2)
-            warnings.append(
-                f"encodingLimits.kspace_encoding_step_1 is missing: taken as lines 0 to {found.maximum},"
-                f" centre {found.center}"
-            )
-        limits[counter] = found or Limits()
-    line = limits["line"]
-    if line.count > phase_axis.n_encoded:
-        raise ScanHeaderError(
-            f"encodingLimits.kspace_encoding_step_1: lines {line.minimum} to {line.maximum} are more than the"
-            f" {phase_axis.n_encoded} of encodedSpace.matrixSize.y"
-        )
-    if line.center == 0 and line.count > 1:
-        warnings.append("encodingLimits.kspace_encoding_step_1.center is 0: k-space would begin at its centre")
-    if limits["partition"].maximum > 0:
-        raise ScanHeaderError(
-            "encodingLimits.kspace_encoding_step_2: expected a maximum of 0, this version reconstructs 2D EPI,"
-            f" got {limits['partition'].maximum}"
-        )
-    return limits
 
 
 def _trapezoid(mrd: MrdHeader, warnings: list[str]) -> TrapezoidReadout | None:

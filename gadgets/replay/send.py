@@ -1,14 +1,16 @@
 """Play a raw file to an MRD server, as a scanner would."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from perfline.gadgets.mrd.client import run_client
 from perfline.gadgets.mrd.messages import Acquisition, ConfigName, Image, Message, Waveform
 from perfline.gadgets.mrd.mrd_file import MrdFile
 from perfline.gadgets.mrd.scan_header import parse_scan_header
+from perfline.gadgets.replay.faults import FaultInjector
 from perfline.gadgets.replay.paced_session import Pacer, paced_messages
 from perfline.gadgets.writers.mrd_file import MrdImageSink
 
@@ -35,6 +37,7 @@ def send_file(
     paced: float | None = None,
     out: Path | None = None,
     overwrite: bool = False,
+    faults: FaultInjector | None = None,
 ) -> tuple[SendResult, Sequence[Path]]:
     """Send a file's header, readouts and waveforms; keep the images that come back.
 
@@ -51,6 +54,8 @@ def send_file(
     out : Path, optional
         Folder for ``images.mrd.h5``.
     overwrite : bool
+    faults : FaultInjector, optional
+        What befalls the readouts on their way.
 
     Returns
     -------
@@ -76,7 +81,8 @@ def send_file(
         header = raw.header_xml()
         if sink is not None:
             sink.open(parse_scan_header(header, with_asl=False))
-        messages: Iterator[Acquisition | Waveform | Image] = chain(raw.acquisitions(), raw.waveforms(), raw.images())
+        readouts: Iterable[Any] = raw.acquisitions() if faults is None else faults(raw.acquisitions())
+        messages: Iterator[Acquisition | Waveform | Image] = chain(readouts, raw.waveforms(), raw.images())
         if paced is not None:
             messages = paced_messages(messages, Pacer(paced))
         result = run_client(address, ConfigName(chain_name), header, messages, on_message=take)

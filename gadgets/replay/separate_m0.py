@@ -1,16 +1,18 @@
 """The M0 image of another file: a NIfTI ``*_m0scan`` with its sidecar, or a raw MRD scan, reconstructed first."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 
 from perfline.gadgets.chain import load_chain
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.file_session import FileSession
+from perfline.gadgets.mrd.parameter_sources import stated_value
 from perfline.gadgets.mrd.parameter_values import seconds
+from perfline.gadgets.replay.nifti_file import read_nifti, read_nifti_sidecar
+from perfline.gadgets.replay.sidecar_changes import changed_sidecar
 from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.stage_data import SeparateM0, Volume
 from perfline.gadgets.stages.slice_affine import slice_affine
@@ -23,7 +25,9 @@ _REPETITION_TIMES = ("RepetitionTimePreparation", "RepetitionTime")
 """Keys of an M0 file's sidecar, the first that is there."""
 
 
-def read_separate_m0(path: Path, options: ScanOptions | None = None) -> SeparateM0:
+def read_separate_m0(
+    path: Path, options: ScanOptions | None = None, units: Mapping[str, str] | None = None
+) -> SeparateM0:
     """Read an M0 image; several volumes are averaged.
 
     Parameters
@@ -33,6 +37,8 @@ def read_separate_m0(path: Path, options: ScanOptions | None = None) -> Separate
         repetition time comes from the JSON beside a NIfTI file, or from the MRD header.
     options : ScanOptions, optional
         For the reconstruction of an MRD file: its overrides should be those of the ASL scan.
+    units : mapping, optional
+        Units of times in the sidecar of a NIfTI file that are not in seconds, as `changed_sidecar` takes them.
 
     Returns
     -------
@@ -42,12 +48,12 @@ def read_separate_m0(path: Path, options: ScanOptions | None = None) -> Separate
     Raises
     ------
     ConfigurationError
-        The file can't be read or gives no image.
+        The file can't be read or gives no image; a NIfTI file is not finite, negative somewhere or 0 everywhere.
     ScanHeaderError
         Its repetition time isn't in seconds.
     """
     if path.name.endswith((".nii", ".nii.gz")):
-        return _from_nifti(path)
+        return _from_nifti(path, units or {})
     keep = KeepItems(Volume)
     # what concerns pairs has no meaning for an M0 scan, and would ask its header for labelling
     overrides = {k: v for k, v in (options or ScanOptions()).overrides.items() if k != "ghost_sharing"}
@@ -62,31 +68,24 @@ def read_separate_m0(path: Path, options: ScanOptions | None = None) -> Separate
     return SeparateM0(image, affine, keep.header.repetition_time, f"M0 file {path.name}")
 
 
-def _from_nifti(path: Path) -> SeparateM0:
-    try:
-        image: Any = nibabel.load(path)
-        data = np.asarray(image.dataobj, np.float32)
-    except (OSError, nibabel.filebasedimages.ImageFileError) as error:
-        raise ConfigurationError(f"M0 file {path}: {error}") from error
-    if data.ndim == 4:
-        data = data.mean(axis=3)
-    if data.ndim != 3:
-        raise ConfigurationError(f"M0 file {path}: expected 3 or 4 axes, got {data.ndim}")
-    has_place = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
-    affine = np.asarray(image.affine, np.float64) if has_place else None
-    return SeparateM0(np.ascontiguousarray(data.T), affine, _repetition_time(path), f"M0 file {path.name}")
+def _from_nifti(path: Path, units: Mapping[str, str]) -> SeparateM0:
+    image, affine = read_nifti(path, "M0 file")
+    bad = int(np.count_nonzero(~np.isfinite(image)))
+    if bad:
+        raise ConfigurationError(f"M0 file {path}: expected finite values, got {bad} that are NaN or infinite")
+    lowest, highest = float(image.min()), float(image.max())
+    if lowest < 0:
+        raise ConfigurationError(f"M0 file {path}: expected a magnitude image, got values down to {lowest:g}")
+    if highest == 0:
+        raise ConfigurationError(f"M0 file {path}: expected signal somewhere, got 0 everywhere")
+    content = changed_sidecar(read_nifti_sidecar(path), {}, units)
+    return SeparateM0(image, affine, _repetition_time(content, path.name), f"M0 file {path.name}")
 
 
-def _repetition_time(path: Path) -> float | None:
-    """Repetition time of the JSON beside a NIfTI file [s]."""
-    sidecar = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
-    if not sidecar.is_file():
-        return None
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise ConfigurationError(f"{sidecar}: expected JSON ({error})") from error
+def _repetition_time(content: Mapping[str, Any], name: str) -> float | None:
+    """Repetition time of a sidecar [s]."""
     for key in _REPETITION_TIMES:
-        if key in content:
-            return seconds(key, content[key], str(sidecar))
+        value = stated_value(content, key)
+        if value is not None:
+            return seconds(key, value, f"sidecar of {name}")
     return None

@@ -8,7 +8,6 @@ waits).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ from perfline.gadgets.stage_data import (
     ScanHeader,
     VolumeKey,
 )
-from perfline.recon.coils.whitening import NoiseCovariance, whitening_matrix
-from perfline.recon.constants import NOISE_EQUIVALENT_BANDWIDTH_RATIO
+from perfline.gadgets.stages.prewhiten import Prewhiten, check_finite
 from perfline.recon.epi.ramp import ReadoutOperator, make_readout_operator, readout_positions
 from perfline.recon.parameters import TrapezoidReadout
 
@@ -78,13 +76,8 @@ class Accumulate:
         limits = header.limits["line"]
         self._line_limits = limits
         self._slice_limits = header.limits["slice"]
-        self._n_coils = header.n_coils
-        self._n_samples: int | None = None
+        self._whiten = Prewhiten(header, header.trapezoid.dwell_time if header.trapezoid else 0.0)
         self._operators: dict[tuple[int, int, int], ReadoutOperator] = {}
-        self._noise: NoiseCovariance | None = None
-        self._noise_sample_time = 0.0
-        self._whitening: NDArray[np.complex64] | None = None
-        self._is_imaging = False
         self._is_view_checked = False
         self._open: dict[int, _OpenVolume] = {}
         self._finished: dict[int, VolumeKey] = {}
@@ -101,7 +94,7 @@ class Accumulate:
         if not isinstance(item, Readout):
             yield item
         elif item.purpose is Purpose.NOISE:
-            yield from self._add_noise(item)
+            yield from self._whiten.add_noise(item)
         elif item.purpose in (Purpose.IMAGING, Purpose.NAVIGATOR):
             yield from self._add(item)
         else:
@@ -114,65 +107,8 @@ class Accumulate:
         if self._n_ignored:
             yield Notice("info", f"{self._n_ignored} readouts were neither imaging, navigator nor noise, and not used")
 
-    def _add_noise(self, readout: Readout) -> Iterator[object]:
-        if self._is_imaging:
-            yield Notice("warning", "noise readouts after the first image readout are not used")
-            return
-        self._check_channels(readout)
-        self._check_finite(readout)
-        if self._noise is None:
-            self._noise = NoiseCovariance(readout.samples.shape[0])
-            self._noise_sample_time = readout.sample_time
-        self._noise.add(readout.samples)
-
-    def _start_imaging(self, readout: Readout) -> Iterator[object]:
-        """Fix what the first image readout decides: whitening."""
-        self._is_imaging = True
-        if self._noise is None:
-            yield Notice("info", "no noise scan: the coils are combined without whitening")
-            return
-        trapezoid = self._header.trapezoid
-        imaging = readout.sample_time or (trapezoid.dwell_time if trapezoid else 0.0)
-        noise = self._noise_sample_time
-        if not (noise and imaging):
-            yield Notice(
-                "warning",
-                "sample_time_us of the noise scan or of the images is 0: whitened as if both were equal",
-            )
-            noise = imaging = 1.0
-        ratio = self._header.relative_noise_bandwidth or NOISE_EQUIVALENT_BANDWIDTH_RATIO
-        if ratio > 1:
-            yield Notice(
-                "warning",
-                f"relativeReceiverNoiseBandwidth: expected at most 1, got {ratio:g};"
-                f" whitened with {NOISE_EQUIVALENT_BANDWIDTH_RATIO} (a common scale of all images)",
-            )
-            ratio = NOISE_EQUIVALENT_BANDWIDTH_RATIO
-        self._whitening = whitening_matrix(self._noise.covariance(), noise, imaging, ratio)
-
-    def _check_channels(self, readout: Readout) -> None:
-        n_coils = readout.samples.shape[0]
-        if self._n_coils is None:
-            self._n_coils = n_coils
-        if n_coils != self._n_coils:
-            raise ReadoutError(f"active_channels: expected {self._n_coils} as before, got {n_coils}")
-
-    @staticmethod
-    def _check_finite(readout: Readout) -> None:
-        # NaN and infinity survive in the energy, which is one fast pass without a temporary; it may also overflow
-        samples = readout.samples
-        if not isfinite(np.vdot(samples, samples).real):
-            bad = int(np.count_nonzero(~np.isfinite(samples)))
-            if bad:
-                raise ReadoutError(f"samples: expected finite values, got {bad} that are NaN or infinite")
-
     def _check(self, readout: Readout) -> None:
-        self._check_channels(readout)
-        n_samples = readout.samples.shape[1]
-        if self._n_samples is None:
-            self._n_samples = n_samples
-        if n_samples != self._n_samples:
-            raise ReadoutError(f"number_of_samples: expected {self._n_samples} as before, got {n_samples}")
+        self._whiten.check_sizes(readout)
         at, lines, slices = readout.counters, self._line_limits, self._slice_limits
         if not lines.minimum <= at.line <= lines.maximum:
             raise ReadoutError(
@@ -182,7 +118,7 @@ class Accumulate:
             raise ReadoutError(
                 f"idx.slice: expected {slices.minimum} to {slices.maximum} (encodingLimits), got {at.slice}"
             )
-        self._check_finite(readout)
+        check_finite(readout)
 
     def _operator(self, readout: Readout) -> ReadoutOperator:
         """Return the regridding operator, made once for each shape of readout."""
@@ -225,14 +161,13 @@ class Accumulate:
     def _to_image_space(self, readout: Readout, out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:
         operator = self._operator(readout)
         matrix = operator.reversed if readout.is_reversed else operator.forward
-        if self._whitening is None:
+        if self._whiten.matrix is None:
             return np.matmul(readout.samples, matrix, out=out)
-        return np.matmul(self._whitening, readout.samples @ matrix, out=out)
+        return np.matmul(self._whiten.matrix, readout.samples @ matrix, out=out)
 
     def _add(self, readout: Readout) -> Iterator[object]:
         self._check(readout)
-        if not self._is_imaging:
-            yield from self._start_imaging(readout)
+        yield from self._whiten.start(readout)
         if not self._is_view_checked:
             yield from self._check_field_of_view(readout)
         contrast = readout.counters.contrast

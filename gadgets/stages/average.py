@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from perfline.gadgets.stage_data import DeltaMVolume, Dropped, Notice, PerfusionAverage
 from perfline.recon.asl.running_statistics import RunningStatistics
 
@@ -13,8 +11,8 @@ __all__ = ["Average"]
 class Average:
     """After every pair: the mean of all pairs so far and its spread.
 
-    Pairs of different post-labelling delay, labelling duration or artery are averaged apart. The difference images
-    travel no further; all else passes.
+    Pairs of different post-labelling delay, labelling duration or artery are averaged apart. Everything travels on, a
+    difference image before the average that it is in.
     """
 
     name = "average"
@@ -24,22 +22,22 @@ class Average:
         self._n_rejected = 0
 
     def process(self, item: object) -> Iterator[object]:
-        """Add a difference image and yield the new average."""
+        """Yield every item; after a difference image the new average."""
         if isinstance(item, Dropped) and item.what == "pair":
             self._n_rejected += 1
+        yield item
         if not isinstance(item, DeltaMVolume):
-            yield item
             return
-        shape = item.image.shape
         group = (item.post_labeling_delay, item.labeling_duration, item.artery)
         if group not in self._statistics:
-            self._statistics[group] = RunningStatistics(shape)
+            self._statistics[group] = RunningStatistics(item.image.shape)
         statistics = self._statistics[group]
         statistics.add(item.image)
+        mean, variance, tsnr = statistics.maps()
         yield PerfusionAverage(
-            mean=statistics.mean(np.empty(shape, np.float32)),
-            variance=statistics.variance(np.empty(shape, np.float32)),
-            tsnr=statistics.tsnr(np.empty(shape, np.float32)),
+            mean=mean,
+            variance=variance,
+            tsnr=tsnr,
             n_pairs=statistics.n,
             n_rejected=self._n_rejected,
             geometry=item.geometry,

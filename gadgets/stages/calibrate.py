@@ -7,14 +7,11 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
 from perfline.gadgets.stage_data import M0Volume, Notice, ScanHeader, SeparateM0, SliceGeometry, Volume, VolumeKey
-from perfline.gadgets.stages.slice_affine import slice_affine
+from perfline.gadgets.stages.same_place import check_place
 from perfline.recon.asl.m0 import recovery_correction
 from perfline.recon.parameters import VolumeType
 
 __all__ = ["Calibrate"]
-
-_MAX_DISTANCE = 0.5
-"""Of a voxel, between corresponding corners of the scan and of a separate M0 image."""
 
 
 class Calibrate:
@@ -102,38 +99,15 @@ class Calibrate:
     def _from_elsewhere(self, volume: Volume) -> Iterator[object]:
         shape = volume.image.shape
         if self._separate is not None:
-            yield from self._check_grid(self._separate, volume)
+            notice = check_place(self._separate.name, self._separate.image.shape, self._separate.affine, volume)
+            if notice is not None:
+                yield notice
             yield self._corrected(self._separate.image, volume.geometry, 1)
         elif self._m0_type == "Estimate":
             if self._asl.m0_estimate is None:
                 raise MissingParameterError("M0Estimate: needed because M0Type is Estimate")
             image = np.full(shape, self._asl.m0_estimate, np.float32)
             yield M0Volume(image, volume.geometry, 0, 1.0, ())
-
-    @staticmethod
-    def _check_grid(separate: SeparateM0, volume: Volume) -> Iterator[object]:
-        """Divide only by an M0 that lies where the scan lies: a flipped one of the same size would pass unseen."""
-        shape = volume.image.shape
-        if separate.image.shape != shape:
-            raise ScanHeaderError(
-                f"{separate.name}: expected the grid of the scan {shape} (slices, y, x), got {separate.image.shape}"
-            )
-        affine = slice_affine(volume.geometry, shape)
-        if affine is None or separate.affine is None:
-            which = "scan" if affine is None else "M0 file"
-            yield Notice(
-                "warning", f"{separate.name}: the {which} doesn't say where it lies: taken as the grid of the scan"
-            )
-            return
-        corners = np.array(
-            [[x, y, z, 1] for x in (0, shape[2] - 1) for y in (0, shape[1] - 1) for z in (0, shape[0] - 1)]
-        )
-        distance = np.linalg.norm(corners @ (separate.affine - affine).T, axis=1).max()
-        if distance > _MAX_DISTANCE * min(volume.geometry.voxel_size):
-            raise ScanHeaderError(
-                f"{separate.name}: expected the place of the scan, its corners are up to {distance:.1f} mm away; affine"
-                f" of the scan {np.round(affine[:3], 2).tolist()}, of M0 {np.round(separate.affine[:3], 2).tolist()}"
-            )
 
     def finish(self) -> Iterator[object]:
         """Say so where no m0scan came."""

@@ -7,11 +7,18 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.stage_data import DeltaMVolume, Dropped, Notice, ScanHeader, Volume, VolumeKey
+from perfline.gadgets.stages.order_check import OrderCheck
 from perfline.recon.asl.encoding import decode, make_encoding
 from perfline.recon.asl.hadamard import sub_bolus_times
 from perfline.recon.parameters import SubtractionDomain
 
 __all__ = ["Decode"]
+
+_SWAPPED = (
+    "CONTROL AND LABEL LOOK SWAPPED: the decoded components of the first block together are {mean} of the signal,"
+    " perfusion gives about +1 %; check the signs of EncodingMatrix (-1: inverted) and the order of the cycles (nothing"
+    " was changed)"
+)
 
 
 class Decode:
@@ -60,6 +67,7 @@ class Decode:
         self._delays = delays if len(delays) == n else delays * n
         self._blocks: dict[int, dict[int, Volume]] = {}
         self._is_condition_said = False
+        self._order = OrderCheck(1, _SWAPPED)
 
     def process(self, item: object) -> Iterator[object]:
         """Take a volume; yield it, and the images of the block that it completes."""
@@ -90,8 +98,14 @@ class Decode:
         """Report blocks that never became complete."""
         yield from self._drop_blocks(before=None)
 
-    def _decode(self, index: int, volumes: list[Volume]) -> Iterator[DeltaMVolume]:
-        images = decode(self._encoding, self._real_images(volumes))
+    def _decode(self, index: int, volumes: list[Volume]) -> Iterator[DeltaMVolume | Notice]:
+        real = self._real_images(volumes)
+        images = decode(self._encoding, real)
+        if not self._order.is_done:
+            # the components together are what control minus label would be
+            notice = self._order.add(np.abs(real.mean(axis=0)), images.sum(axis=0))
+            if notice is not None:
+                yield notice
         source: tuple[VolumeKey, ...] = tuple(volume.key for volume in volumes)
         for number, image in enumerate(images):
             yield DeltaMVolume(

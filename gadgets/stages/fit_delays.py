@@ -12,6 +12,7 @@ from perfline.gadgets.stage_data import CbfVolume, KineticFit, M0Volume, Notice,
 from perfline.gadgets.stages.delays import delay_groups, kinetic_labeling
 from perfline.recon.asl.m0 import brain_mask
 from perfline.recon.asl.multi_delay import FitBounds, MultiDelayPlan
+from perfline.recon.asl.regularized_multi_delay import fit_regularized
 from perfline.recon.constants import RBF_BOUNDS
 from perfline.recon.parameters import VolumeType
 
@@ -36,7 +37,7 @@ class FitDelays:
     header : ScanHeader
         With ``asl`` resolved, and several delays.
     settings : Settings
-        Uses ``n_threads``.
+        Uses ``arterial_arrival_time``, ``transit_time_difference``, ``n_threads``.
     mask : bool array (n_slices, n_y, n_x), optional
         Where the fit is wanted; left out: where M0, or the first control, shows tissue.
 
@@ -59,6 +60,8 @@ class FitDelays:
             raise ScanHeaderError("M0Type is Absent: a fit of blood flow and transit time needs M0")
         self._asl = asl
         self._n_slices = header.n_slices
+        self._arterial_arrival = settings.arterial_arrival_time or None
+        self._transit_time_difference = settings.transit_time_difference
         self._n_threads = settings.n_threads or os.cpu_count() or 1
         self._is_block = bool(asl.encoding_matrix)
         self._averages: dict[_Group, PerfusionAverage] = {}
@@ -129,12 +132,16 @@ class FitDelays:
         is_known = bool(np.any(n_pairs > 1))
         # without a variance the weights are equal, and what the fit says of its errors is not told
         spread = variance if is_known else np.ones_like(m0)
-        fit = self._plan.fit(
+        data = (
             np.stack([average.mean for average in averages]),
             m0,
             spread[np.newaxis] / n_pairs.reshape(-1, 1, 1, 1),
-            n_threads=self._n_threads,
         )
+        if self._transit_time_difference:
+            sd = self._transit_time_difference
+            fit = fit_regularized(self._plan, *data, att_difference_sd=sd, n_threads=self._n_threads)
+        else:
+            fit = self._plan.fit(*data, n_threads=self._n_threads)
         unknown = np.where(mask, np.float32(np.nan), np.float32(0))
         nan = float("nan")
         return CbfVolume(
@@ -152,8 +159,10 @@ class FitDelays:
             fit=KineticFit(
                 arterial_transit_time=fit.arterial_transit_time,
                 arterial_transit_time_error=fit.standard_error_arterial_transit_time if is_known else unknown,
-                arterial_blood_volume=None,
-                arterial_blood_volume_error=None,
+                arterial_blood_volume=fit.abv if self._arterial_arrival else None,
+                arterial_blood_volume_error=(fit.standard_error_abv if is_known else unknown)
+                if self._arterial_arrival
+                else None,
                 reduced_chi_square=fit.reduced_chi_square if is_known else unknown,
                 status=fit.status,
                 post_labeling_delays=tuple(delay for delay, _ in self._groups),
@@ -165,7 +174,14 @@ class FitDelays:
         asl = self._asl
         timing = asl.slice_timing or (0.0,) * self._n_slices
         bounds = FitBounds(cbf=RBF_BOUNDS) if asl.organ == "kidney" else FitBounds()
-        return MultiDelayPlan(kinetic_labeling(asl), mask, asl.perfused_tissue_t1, slice_timing=timing, bounds=bounds)
+        return MultiDelayPlan(
+            kinetic_labeling(asl),
+            mask,
+            asl.perfused_tissue_t1,
+            slice_timing=timing,
+            arterial_arrival_time=self._arterial_arrival,
+            bounds=bounds,
+        )
 
 
 def _pooled_variance(averages: list[PerfusionAverage]) -> NDArray[np.float32]:

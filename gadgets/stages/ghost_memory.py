@@ -4,6 +4,9 @@ Navigators follow every change from volume to volume, but miss a part that stays
 that the image lines can remove. The lines, in turn, are too noisy to be used for every volume. So the lines of each
 slice's first volume give an offset to its navigators once; it then serves the whole scan, control and label alike.
 Sharing gives both halves of a pair one and the same correction, so that what remains of the ghost subtracts.
+
+Navigators may be lost, or come out of place. What is there is used as well as it can be, the slice is reported, and a
+volume that did not become complete teaches nothing to those that follow.
 """
 
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.settings import Settings
-from perfline.gadgets.stage_data import KSpaceSlice, Notice, ScanHeader, VolumeKey
+from perfline.gadgets.stage_data import Dropped, KSpaceSlice, Notice, ScanHeader, VolumeKey
 from perfline.gadgets.stages.volume_order import VolumeOrder
 from perfline.recon.epi.ghost import apply_ghost_phase, estimate_from_lines, estimate_from_navigators
 from perfline.recon.epi.ghost_phase import GhostPhase, filter_ghost_phase
@@ -42,30 +45,37 @@ class GhostMemory:
         self._pairs: dict[VolumeKey, int | None] = {}
         self._n_volumes = 0
         self._last: dict[tuple[int, int, int], tuple[int | None, GhostPhase]] = {}
-        self._offsets: dict[tuple[int, int], GhostPhase] = {}
+        self._offsets: dict[tuple[int, int], tuple[VolumeKey, GhostPhase]] = {}
+        self._n_slices = header.n_slices
+        self._n_navigators = header.n_navigators or None
+        self._current: dict[int, tuple[VolumeKey, int]] = {}
         self._is_absence_said = False
 
-    def correct(self, item: KSpaceSlice) -> Iterator[Notice]:
-        """Correct the lines of a slice in place.
+    def correct(self, item: KSpaceSlice) -> Iterator[Notice | Dropped]:
+        """Correct the lines of a slice in place; report navigators that were lost, or came out of place.
 
         Raises
         ------
         ScanHeaderError
-            Navigators were demanded, and none of both polarities came.
+            Navigators were demanded, and there have never been any.
         """
         if self._mode == "none":
             return
+        self._forget_incomplete(item)
         if not self._is_unshared_said:
             self._is_unshared_said = True
             yield Notice("warning", "ghost_sharing is pair, but the scan declares no labelling: nothing is shared")
         reversed_navigators = item.navigator_is_reversed
         has_navigators = bool(reversed_navigators.any() and not reversed_navigators.all())
-        if not has_navigators and self._mode == "navigator":
+        n_navigators = len(reversed_navigators)
+        if not has_navigators and self._mode == "navigator" and not self._n_navigators:
             raise ScanHeaderError(
                 f"ghost_correction is navigator: expected navigators of both polarities (flag 24) in {item.key}, slice "
-                f"{item.slice}, got {len(reversed_navigators)} of one"
+                f"{item.slice}, got {n_navigators} of one"
             )
-        if not has_navigators and self._mode == "auto" and not self._is_absence_said:
+        if self._mode != "data":
+            yield from self._check_count(item)
+        if not n_navigators and self._mode == "auto" and not self._is_absence_said:
             self._is_absence_said = True
             yield Notice("info", "no navigators: the N/2 ghost is estimated from the image lines")
         use_navigators = has_navigators and self._mode != "data"
@@ -75,16 +85,37 @@ class GhostMemory:
             phases = {shot: phase.plus(offset) for shot, phase in phases.items()}
         _apply(item, phases, item.lines)
 
+    def _check_count(self, item: KSpaceSlice) -> Iterator[Dropped]:
+        """Hold the navigators of each shot against the header, or where it tells nothing against the first slice."""
+        _, counts = np.unique(item.navigator_shots, return_counts=True)
+        if self._n_navigators is None:
+            self._n_navigators = int(counts.max(initial=0))
+        elif np.any(counts != self._n_navigators) or (self._n_navigators and not counts.size):
+            got = " and ".join(map(str, counts.tolist())) or "none"
+            reason = (
+                f"{item.key}: slice {item.slice}: expected {self._n_navigators} navigators before its lines, got {got}"
+            )
+            yield Dropped("navigators", f"{reason}; the slice is used", item.key, item.slice)
+
+    def _forget_incomplete(self, item: KSpaceSlice) -> None:
+        """Take back what the volume before has taught if it did not become complete: one of its lines may be wrong."""
+        contrast = item.key.contrast
+        key, n_slices = self._current.get(contrast, (item.key, 0))
+        if key != item.key:
+            if n_slices < self._n_slices:
+                self._offsets = {place: known for place, known in self._offsets.items() if known[0] != key}
+            n_slices = 0
+        self._current[contrast] = (item.key, n_slices + 1)
+
     def _offset(self, item: KSpaceSlice, phases: dict[int, GhostPhase]) -> GhostPhase:
         """What the lines of this slice's first volume find beyond its navigators."""
         place = (item.slice, item.key.contrast)
         if place not in self._offsets:
             corrected = np.empty_like(item.lines)
             _apply(item, phases, corrected)
-            self._offsets[place] = estimate_from_lines(
-                corrected, item.line_numbers, item.is_reversed, start=GhostPhase()
-            )
-        return self._offsets[place]
+            offset = estimate_from_lines(corrected, item.line_numbers, item.is_reversed, start=GhostPhase())
+            self._offsets[place] = (item.key, offset)
+        return self._offsets[place][1]
 
     def count_lost_volume(self) -> None:
         """Keep count of a volume that was dropped: it keeps its place in the order of those that follow."""
@@ -116,8 +147,9 @@ class GhostMemory:
         if not use_navigators:
             return estimate_from_lines(item.lines, item.line_numbers, item.is_reversed)
         of_shot = item.navigator_shots == shot
-        if not of_shot.any():
-            # navigators only before the first shot: they serve all
+        is_reversed = item.navigator_is_reversed[of_shot]
+        if not is_reversed.any() or is_reversed.all():
+            # navigators only before the first shot, or of one polarity here: those of all shots serve
             of_shot = np.ones(len(of_shot), np.bool_)
         return estimate_from_navigators(item.navigators[of_shot], item.navigator_is_reversed[of_shot])
 

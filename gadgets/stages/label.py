@@ -49,7 +49,7 @@ class Label:
                 yield Notice("info", "volumes with idx.contrast above 0 are reconstructed, not used for perfusion")
             yield item
             return
-        label = self._order.describe(item.key, self._arrival)
+        label = self._order.describe(item.key, self._arrival if item.order is None else item.order)
         self._arrival += 1
         yield from self._order.take_notices()
         yield replace(item, label=label)

@@ -70,11 +70,14 @@ class Pair:
             self._halves[index] = half
             yield Dropped("volume", f"pair {index}: a second {item.label.volume_type}", item.key)
             return
-        yield from self._drop_halves(before=index)
+        yield from self._drop_halves(before=item)
         complete = _Complete(index, half, item)
         if self._order is SubtractionOrder.PAIRWISE or index == self._last_pair:
             yield self._make(complete, None)
         else:
+            if self._waiting is not None:
+                # volumes that are acquired side by side: its neighbour had come before it was complete
+                yield self._make(self._waiting, None)
             self._waiting = complete
 
     def finish(self) -> Iterator[object]:
@@ -89,8 +92,11 @@ class Pair:
         waiting, self._waiting = self._waiting, None
         if waiting is None or arrived.label is None or waiting.first.label is None:
             return
+        first = waiting.first.label
         is_neighbour = (
-            arrived.label.pair == waiting.index + 1 and arrived.label.volume_type == waiting.first.label.volume_type
+            arrived.label.pair == waiting.index + 1
+            and arrived.label.volume_type == first.volume_type
+            and arrived.label.post_labeling_delay == first.post_labeling_delay
         )
         yield self._make(waiting, arrived if is_neighbour else None)
 
@@ -104,12 +110,17 @@ class Pair:
         control, label = (first, second) if is_control_first else (second, first)
         return ControlLabelPair(control, label, complete.index, source)
 
-    def _drop_halves(self, before: int | None) -> Iterator[object]:
+    def _drop_halves(self, before: Volume | None) -> Iterator[object]:
+        """Give up halves of earlier repetitions; those of the same one may be acquired side by side."""
         for index in sorted(self._halves):
-            if before is not None and index >= before:
+            if before is not None and not _is_earlier(self._halves[index].key, before.key):
                 continue
             half = self._halves.pop(index)
             if half.label is not None:
                 is_control = half.label.volume_type is VolumeType.CONTROL
                 missing = VolumeType.LABEL if is_control else VolumeType.CONTROL
                 yield Dropped("pair", f"pair {index}: its {missing} is missing", half.key)
+
+
+def _is_earlier(one: VolumeKey, other: VolumeKey) -> bool:
+    return (one.average, one.repetition) < (other.average, other.repetition)

@@ -1,6 +1,7 @@
 """Perfusion averages and M0 to blood flow and its standard error, after every pair."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,19 +39,23 @@ class Quantify:
     ----------
     header : ScanHeader
         With ``asl`` resolved.
+    mask : bool array (n_slices, n_y, n_x), optional
+        Where blood flow is wanted; left out: where M0, or the first control, shows tissue.
     """
 
     name = "quantify"
 
-    def __init__(self, header: ScanHeader) -> None:
+    def __init__(self, header: ScanHeader, mask: NDArray[np.bool_] | None = None) -> None:
         if header.asl is None:
             raise ScanHeaderError("quantify: the scan declares no arterial spin labelling")
         self._asl: AslParameters = header.asl
         self._n_slices = header.n_slices
         self._is_relative = header.asl.m0_type == "Absent"
         self._m0: NDArray[np.float32] | None = None
-        self._mask: NDArray[np.bool_] | None = None
+        self._has_own_mask = mask is not None
+        self._mask = mask
         self._factors: dict[tuple[float, float], NDArray[np.float64]] = {}
+        self._scales: dict[tuple[float, float], NDArray[np.float32]] = {}
         self._waiting: dict[tuple[float, float, int | None], PerfusionAverage] = {}
         self._is_several_delays_said = False
 
@@ -59,7 +64,8 @@ class Quantify:
         yield item
         if isinstance(item, M0Volume):
             self._m0 = item.image
-            if item.n_volumes or self._asl.m0_type == "Separate":
+            self._scales = {}
+            if not self._has_own_mask and (item.n_volumes or self._asl.m0_type == "Separate"):
                 self._mask = brain_mask(item.image)
             yield from self._quantify_waiting()
         elif isinstance(item, Volume) and self._mask is None and _is_control(item) and self._masks_by_control:
@@ -95,7 +101,11 @@ class Quantify:
                     "several delays without M0: the flow of each is its own single-delay estimate, no transit time is"
                     " fitted",
                 )
-            yield self._cbf(average, self._factors[delay], self._m0, self._mask)
+            if delay not in self._scales:
+                ones = np.ones(self._mask.shape, np.float32)
+                self._scales[delay] = quantify_cbf(ones, self._m0, self._factors[delay], self._mask)
+            flow = self._cbf(average, self._factors[delay], self._m0, self._mask)
+            yield replace(flow, scale=self._scales[delay])
 
     def _factor(self, post_labeling_delay: float, labeling_duration: float) -> NDArray[np.float64]:
         asl = self._asl

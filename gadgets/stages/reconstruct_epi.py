@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.settings import Settings
-from perfline.gadgets.stage_data import Dropped, KSpaceSlice, ScanHeader, SliceGeometry, Volume, VolumeKey
+from perfline.gadgets.stage_data import Dropped, KSpaceSlice, ScanHeader, Volume, VolumeKey
 from perfline.gadgets.stages.ghost_memory import GhostMemory
+from perfline.gadgets.stages.slice_geometry import slice_geometry
 from perfline.recon.coils.combination import combine_coils, sum_of_squares
 from perfline.recon.coils.sensitivity import estimate_sensitivity
 from perfline.recon.epi.ghost_level import ghost_level
 from perfline.recon.epi.phase_encoding import make_phase_operator
-from perfline.recon.geometry import stack_positions
 
 __all__ = ["ReconstructEpi"]
 
@@ -134,26 +134,7 @@ class ReconstructEpi:
         return Volume(
             image=volume.image,
             key=volume.key,
-            geometry=self._geometry(slices),
+            geometry=slice_geometry(self._header, slices),
             ghost_level=ghost_level(np.abs(volume.image)),
             time_stamp=min(part.time_stamp for part in slices),
-        )
-
-    def _geometry(self, slices: list[KSpaceSlice]) -> SliceGeometry:
-        header = self._header
-        positions = np.array([part.position for part in slices], np.float64)
-        directions = np.array([slices[0].read_dir, slices[0].phase_dir, slices[0].slice_dir], np.float64)
-        has_directions = bool(np.all(np.any(directions, axis=1)))
-        is_known = has_directions and (len(slices) == 1 or bool(np.any(np.ptp(positions, axis=0) > 0)))
-        if not has_directions:
-            directions = np.eye(3)
-        if not is_known:
-            positions = stack_positions(positions[0], directions[2], header.slice_thickness, len(slices))
-        return SliceGeometry(
-            positions=positions,
-            read_dir=directions[0],
-            phase_dir=directions[1],
-            slice_dir=directions[2],
-            voxel_size=(header.readout_axis.voxel_size, header.phase_axis.voxel_size, header.slice_thickness),
-            is_known=is_known,
         )

@@ -5,16 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from perfline.gadgets.errors import MissingParameterError
-from perfline.gadgets.stage_data import ControlLabelPair, DeltaMVolume, Notice
-from perfline.recon.asl.m0 import brain_mask
-from perfline.recon.asl.quality import relative_difference
+from perfline.gadgets.stage_data import ControlLabelPair, DeltaMVolume
+from perfline.gadgets.stages.order_check import OrderCheck
 from perfline.recon.asl.subtraction import subtract
 from perfline.recon.parameters import SubtractionDomain
 
 __all__ = ["Subtract"]
 
-_SWAPPED_LIMIT = -0.002
-"""Mean (C - L)/C below which control and label look exchanged: perfusion gives about +0.005 to +0.03."""
+_N_CHECKED = 3
+_SWAPPED = (
+    "CONTROL AND LABEL LOOK SWAPPED: mean (control - label)/control of the first 3 pairs is {mean}, perfusion gives about"
+    " +1 %; check aslcontext or idx.set (nothing was changed)"
+)
 
 
 class Subtract:
@@ -32,7 +34,7 @@ class Subtract:
 
     def __init__(self, domain: SubtractionDomain) -> None:
         self._domain = domain
-        self._differences: list[float] = []
+        self._order = OrderCheck(_N_CHECKED, _SWAPPED)
 
     def process(self, item: object) -> Iterator[object]:
         """Subtract a pair.
@@ -57,19 +59,10 @@ class Subtract:
             labeling_duration=label.labeling_duration,
             source=item.source,
         )
-        yield from self._check_order(np.abs(item.control.image), delta_m)
-
-    def _check_order(self, control: np.ndarray, delta_m: np.ndarray) -> Iterator[object]:
-        if len(self._differences) == 3:
-            return
-        self._differences.append(relative_difference(delta_m, control, brain_mask(control)))
-        mean = float(np.mean(self._differences))
-        if len(self._differences) == 3 and mean < _SWAPPED_LIMIT:
-            yield Notice(
-                "warning",
-                f"CONTROL AND LABEL LOOK SWAPPED: mean (control - label)/control of the first 3 pairs is {mean:+.2%}, "
-                "perfusion gives about +1 %; check aslcontext or idx.set (nothing was changed)",
-            )
+        if not self._order.is_done:
+            notice = self._order.add(np.abs(item.control.image), delta_m)
+            if notice is not None:
+                yield notice
 
     def finish(self) -> Iterator[object]:
         """Nothing is left."""

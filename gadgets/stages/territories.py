@@ -38,7 +38,8 @@ class Territories:
             return
         self._averages[item.artery] = item
         arteries = [self._averages.get(number + 1) for number in range(self._encoding.n_components)]
-        known = [average for average in arteries if average is not None and average.n_pairs == item.n_pairs]
+        # a verdict on pairs can change an average and leave its number
+        known = [a for a in arteries if a is not None and (a.n_pairs, a.source) == (item.n_pairs, item.source)]
         if len(known) == len(arteries) and item.n_pairs > 1:
             yield self._map(known)
 

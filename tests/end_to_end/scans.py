@@ -16,7 +16,8 @@ from perfline.gadgets.mrd.messages import Acquisition, Close, ConfigName, Config
 from perfline.gadgets.mrd.session import Session
 from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.simulate.messages import simulated_messages
-from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.recipes import EPI_RECIPES
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
 
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 PLAIN = replace(
-    RECIPES["clean"],
+    EPI_RECIPES["clean"],
     n_coils=2,
     n_slices=2,
     matrix_x=20,
@@ -49,7 +50,7 @@ PLAIN = replace(
 """One M0 and three pairs, counted by ``repetition`` and ``set``; without noise."""
 
 NOISY = replace(
-    RECIPES["realistic"],
+    EPI_RECIPES["realistic"],
     n_coils=3,
     n_slices=2,
     matrix_x=20,

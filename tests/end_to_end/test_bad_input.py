@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -27,7 +28,7 @@ from perfline.gadgets.mrd.layout import AcquisitionFlag
 from perfline.gadgets.mrd.messages import Close, ConfigName, ConfigText, ErrorText, HeaderXml, Image, Text
 from perfline.gadgets.mrd.wire import MessageReader, encode
 from perfline.gadgets.scan import ScanOptions
-from perfline.gadgets.simulate.recipes import VolumeOrder, replace
+from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.gadgets.simulate.write_mrd import write_scan
 from perfline.gadgets.stage_data import PerfusionAverage, Volume, VolumeKey
 
@@ -494,7 +495,9 @@ def test_silent_client(good):
         while (message := reader.read()) is not None:
             answers.append(message)
     assert summaries[0].status == "abort"
-    assert summaries[0].reason == "nothing arrived in time while waiting for the next message"
+    assert summaries[0].reason == (
+        "nothing arrived in time while waiting for the next message (the peer was silent for 0.3 s)"
+    )
     assert isinstance(answers[-1], Close)
     assert answers[-2] == Text(f"ERR {summaries[0].reason}")
     images = volumes_of(good.session.images)

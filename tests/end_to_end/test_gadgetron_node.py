@@ -4,6 +4,7 @@ import select
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from end_to_end.hosts import (
@@ -28,7 +29,7 @@ from perfline.gadgets.mrd.images import Series
 from perfline.gadgets.mrd.messages import Close, ConfigText, ErrorText, HeaderXml, Image
 from perfline.gadgets.mrd.wire import encode
 from perfline.gadgets.realtime_perfusion import realtime_perfusion
-from perfline.gadgets.simulate.recipes import VolumeOrder, replace
+from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.gadgets.stages.subtract import Subtract
 
 ((_, CONFIG),) = node_configurations("pcasl_epi")

@@ -13,7 +13,7 @@ from perfline.gadgets.mrd.images import Series
 from perfline.gadgets.mrd.memory_session import MemorySession
 from perfline.gadgets.mrd.messages import ConfigName, Image
 from perfline.gadgets.scan import ScanOptions, run_scan
-from perfline.gadgets.simulate.recipes import VolumeOrder
+from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.gadgets.stage_data import CbfVolume, PerfusionAverage, Volume
 from perfline.gadgets.stages.average import Average
 from perfline.gadgets.stages.quantify import Quantify

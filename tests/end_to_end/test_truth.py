@@ -18,7 +18,8 @@ from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.memory_session import MemorySession
 from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.simulate.raw_data import scan_truth
-from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe, VolumeOrder, slice_directions
+from perfline.gadgets.simulate.recipes import EPI_RECIPES
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder, slice_directions
 from perfline.gadgets.stage_data import CbfVolume
 from perfline.gadgets.writers.bids import BidsSink
 from perfline.recon.constants import BLOOD_T1
@@ -28,11 +29,11 @@ from perfline.recon.phantom.truth import TruthMaps
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_raw"
 
-CLEAN = RECIPES["clean"]
+CLEAN = EPI_RECIPES["clean"]
 SMALL = replace(CLEAN, n_coils=3, n_slices=2, n_pairs=2)
 """0.35 samples of delay, 0.25 rad, ramp sampling; no noise."""
 
-REALISTIC = RECIPES["realistic"]
+REALISTIC = EPI_RECIPES["realistic"]
 STILL = replace(REALISTIC, noise_sd=0.0, n_noise_readouts=0, n_slices=2, n_pairs=2)
 """Decay along the train, background suppression, oblique slices, turning phase; no noise."""
 
@@ -202,7 +203,7 @@ def test_whitening_pays():
 @pytest.mark.parametrize("name", ["pcasl_epi_clean.h5", "pcasl_epi_realistic.h5"])
 def test_sample_files_give_the_numbers_beside_them(name):
     expected = json.loads((SAMPLES / "expected.json").read_text())[name]
-    recipe = RECIPES[expected["recipe"]]
+    recipe = EPI_RECIPES[expected["recipe"]]
     outcome = run_messages(FileSession(SAMPLES / name))
     cbf = last_cbf(outcome)
     assert outcome.summary.n_readouts == expected["n_readouts"]

@@ -5,8 +5,11 @@ import pytest
 from mrd_headers import header_xml
 
 from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
+from perfline.gadgets.mrd.asl_header import resolve_asl
+from perfline.gadgets.mrd.parameter_sources import ParameterSources
 from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.mrd.sidecar import load_sidecar
+from perfline.gadgets.stage_data import Limits
 from perfline.recon.parameters import LabelingType, VolumeType
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -126,6 +129,20 @@ def test_the_kidney_has_defaults_of_its_own():
     assert parse().asl.flow_name == "CBF"
     with pytest.raises(ScanHeaderError, match=r"Organ .*expected brain or kidney, got 'liver'"):
         parse(Organ="liver")
+
+
+def resolve_3d(**changes):
+    sources = ParameterSources((("sidecar", {**PCASL, **changes}),))
+    limits = {name: Limits() for name in ("slice", "phase", "set", "average")} | {"repetition": Limits(0, 4)}
+    return resolve_asl(sources, limits=limits, field_strength=3.0, repetition_time=None, is_3d=True)
+
+
+def test_a_3d_readout_excites_all_slices_at_once():
+    asl = resolve_3d(SliceTiming=None)
+    assert (asl.acquisition_type, asl.slice_timing) == ("3D", ())
+    assert resolve_3d(MRAcquisitionType="3D").slice_timing == ()
+    with pytest.raises(ScanHeaderError, match=r"MRAcquisitionType \(sidecar\): 2D, but the header's matrix has partit"):
+        resolve_3d(MRAcquisitionType="2D")
 
 
 def test_missing_parameters_of_pasl():

@@ -13,6 +13,7 @@ from perfline.gadgets.mrd.client import run_client
 from perfline.gadgets.mrd.images import ImageMaker
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText, ErrorText, HeaderXml, Image, Text
 from perfline.gadgets.mrd.socket_session import SocketSession
+from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire import encode
 from perfline.gadgets.stage_data import Readout
 
@@ -29,7 +30,7 @@ def server():
         def serve(handler):
             def run():
                 connection, _ = listener.accept()
-                session = SocketSession(connection, timeout=10)
+                session = SocketSession(connection, times=TimeLimits(idle=10, send=10))
                 handler(session, read)
                 session.close()
 
@@ -95,7 +96,7 @@ def test_error_messages_are_kept(server):
 def test_a_server_that_goes_away(server):
     def handler(session, read):
         session.read()
-        session._socket.close()
+        session._channel._socket.close()
 
     address, _ = server(handler)
     result = run_client(address, ConfigName("c"), b"", (acquisition(n_coils=64, n_samples=500) for _ in range(400)))

@@ -4,8 +4,14 @@ from dataclasses import replace
 import numpy as np
 from scan_headers import scan_header
 
-from perfline.gadgets.mrd.image_meta import common_meta, parameters_as_json, quantitative_meta, window_meta
-from perfline.gadgets.stage_data import Parameter, SliceGeometry
+from perfline.gadgets.mrd.image_meta import (
+    common_meta,
+    parameters_as_json,
+    precision_meta,
+    quantitative_meta,
+    window_meta,
+)
+from perfline.gadgets.stage_data import Parameter, RegionPrecision, SliceGeometry
 from perfline.recon.parameters import VolumeType
 
 GEOMETRY = SliceGeometry(
@@ -54,6 +60,14 @@ def test_quantitative_entries_keep_the_values_from_being_scaled():
     assert meta["Skip_processing_after_recon"] == meta["Use_dedicated_scaling_factor"] == 1
     assert (meta["PERFLINE_NumberOfPairs"], meta["PERFLINE_RejectedPairs"]) == (7, 2)
     assert meta["Units"] == "mL/100g/min"
+
+
+def test_precision_is_told_where_it_is_known():
+    assert precision_meta(None, False) == {}
+    region = RegionPrecision("left insula", 50.0, 1.25, 6, None, False)
+    assert precision_meta(region, False) == {"PERFLINE_Region": "left insula", "PERFLINE_StandardError": 1.25}
+    meta = precision_meta(replace(region, n_pairs_needed=9), True)
+    assert (meta["PERFLINE_PairsNeeded"], meta["PERFLINE_TargetReached"]) == (9, 1)
 
 
 def test_windows_are_whole_numbers():

@@ -57,6 +57,13 @@ def test_trajectory_parameters():
     assert header.trajectory_parameters["dwellTime"] == 3.1
 
 
+def test_complex_numbers_are_no_json():
+    kernel = "[[(1+0j), 0.5], [1, 1], [1, 1]]"
+    assert MrdHeader(header_xml(user={"GIRF_kernel": kernel})).user_parameters == {"GIRF_kernel": kernel}
+    with pytest.raises(ScanHeaderError, match=r"userParameters.aslcontext: expected JSON"):
+        MrdHeader(header_xml(user={"aslcontext": kernel}))
+
+
 def test_user_parameters_that_real_files_have():
     broken = (
         "<userParameters><userParameterDouble><name>empty</name></userParameterDouble>"

@@ -1,7 +1,7 @@
 import pytest
 
 from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
-from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources
+from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources, Stated
 from perfline.gadgets.mrd.parameter_values import positive, seconds_list
 from perfline.gadgets.stage_data import Parameter
 
@@ -79,3 +79,11 @@ def test_has_any_and_raw():
     assert not found.has_any(["z"])
     assert found.raw("a") == 1
     assert found.raw("z") is None
+
+
+def test_a_stated_value_keeps_its_own_origin():
+    found = sources({"EchoTime": Stated(0.014, "option")}, {"EchoTime": 0.02})
+    assert found.find("EchoTime", positive) == 0.014
+    assert found.raw("EchoTime") == 0.014
+    assert found.parameters["EchoTime"].origin == "option"
+    assert found.warnings == ["EchoTime: option says 0.014, protocol says 0.02; the first is used"]

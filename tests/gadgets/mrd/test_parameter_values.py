@@ -1,6 +1,6 @@
 import pytest
 
-from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.errors import ScanHeaderError, TimeUnitError
 from perfline.gadgets.mrd import parameter_values as values
 
 
@@ -50,5 +50,13 @@ def test_what_is_refused_is_named(convert, raw, text):
 
 @pytest.mark.parametrize("name", ["LabelingDuration", "PostLabelingDelay", "RepetitionTimePreparation", "EchoTime"])
 def test_milliseconds_are_refused_never_converted(name):
-    with pytest.raises(ScanHeaderError, match=rf"{name} \(sidecar\): expected seconds, at most \d+, got 2540"):
+    text = rf"{name} \(sidecar\): expected seconds, at most \d+, got 2540; likely m"
+    with pytest.raises(TimeUnitError, match=text):
         values.seconds(name, 2540, "sidecar")
+
+
+def test_the_likely_unit_is_told():
+    with pytest.raises(TimeUnitError, match=r"got 1800; likely milliseconds: give it in seconds"):
+        values.seconds("PostLabelingDelay", 1800, "sidecar")
+    with pytest.raises(TimeUnitError, match=r"got 1\.8e\+06; likely microseconds"):
+        values.seconds("PostLabelingDelay", 1800000, "sidecar")

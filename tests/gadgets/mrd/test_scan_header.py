@@ -7,7 +7,7 @@ from mrd_headers import header_xml, trapezoid
 
 from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
 from perfline.gadgets.mrd.scan_header import KNOWN_NAMES, parse_scan_header
-from perfline.gadgets.stage_data import Limits, Parameter
+from perfline.gadgets.stage_data import Limits, Parameter, SpiralParameters
 from perfline.recon.parameters import ImageAxis, TrapezoidReadout
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -72,10 +72,47 @@ def test_relative_noise_bandwidth():
     assert parse_scan_header(xml).relative_noise_bandwidth == 0.793
 
 
-@pytest.mark.parametrize("trajectory", ["spiral", "cartesian", "other", "radial", ""])
+@pytest.mark.parametrize("trajectory", ["cartesian", "zigzag", ""])
 def test_unknown_trajectory(trajectory):
-    with pytest.raises(ScanHeaderError, match=rf"encoding.trajectory: expected epi, .* got {trajectory or 'none'}"):
+    text = rf"encoding.trajectory: expected epi, spiral, .* or other, got {trajectory or 'none'}"
+    with pytest.raises(ScanHeaderError, match=text):
         parse_scan_header(header_xml(trajectory=trajectory))
+
+
+@pytest.mark.parametrize("trajectory", ["spiral", "Spiral", "radial", "goldenangle", "other"])
+def test_trajectories_that_are_not_cartesian(trajectory):
+    header = parse_scan_header(header_xml(trajectory=trajectory))
+    assert header.trajectory == trajectory.lower()
+    assert header.spiral == SpiralParameters()
+    assert (header.partition_axis, header.trapezoid, header.n_slices) == (None, None, 3)
+    assert header.warnings == ()
+
+
+def test_epi_has_no_spiral():
+    header = parse_scan_header(header_xml(description=trapezoid()))
+    assert (header.spiral, header.partition_axis) == (None, None)
+
+
+def test_a_slab_of_partitions():
+    header = parse_scan_header(
+        header_xml(
+            trajectory="spiral",
+            encoded=(96, 64, 12),
+            encoded_fov=(240.0, 192.0, 96.0),
+            recon=(80, 60, 10),
+            recon_fov=(200.0, 180.0, 80.0),
+            limits={"kspace_encoding_step_1": (0, 3, 0), "kspace_encoding_step_2": (2, 11, 6)},
+        )
+    )
+    assert header.partition_axis == ImageAxis(12, 96.0, 10, 80.0)
+    assert (header.n_slices, header.slice_thickness) == (10, 8.0)
+    assert header.limits["partition"] == Limits(2, 11, 6)
+    assert header.warnings == ()
+
+
+def test_there_may_be_more_interleaves_than_lines():
+    header = parse_scan_header(header_xml(trajectory="spiral", limits={"kspace_encoding_step_1": (0, 99, 0)}))
+    assert header.limits["line"].count == 100
 
 
 @pytest.mark.parametrize(
@@ -89,6 +126,24 @@ def test_unknown_trajectory(trajectory):
         ({"encoded": (96, 64, 12)}, "matrixSize.z: expected 1, this version reconstructs 2D EPI, got 12"),
         ({"limits": {"kspace_encoding_step_2": (0, 11, 6)}}, "kspace_encoding_step_2: expected a maximum of 0"),
         ({"limits": {"kspace_encoding_step_1": (0, 64, 32)}}, "lines 0 to 64 are more than the 64 of encodedSpace"),
+        ({"trajectory": "spiral", "limits": {}}, "encodingLimits.kspace_encoding_step_1 is missing: expected minimum"),
+        ({"trajectory": "spiral", "recon": (80, 60, 2)}, "reconSpace.matrixSize.z: expected 1 as in encodedSpace"),
+        ({"trajectory": "spiral", "encoded": (96, 64, 12)}, "encodingLimits.slice: expected one slab, .* got 3"),
+        (
+            {
+                "trajectory": "spiral",
+                "limits": {"kspace_encoding_step_1": (0, 3, 0), "kspace_encode_step_2": (0, 1, 0)},
+            },
+            "kspace_encoding_step_2: expected a maximum of 0, encodedSpace.matrixSize.z is 1, got 1",
+        ),
+        (
+            {
+                "trajectory": "spiral",
+                "encoded": (96, 64, 12),
+                "limits": {"kspace_encoding_step_1": (0, 3, 0), "kspace_encoding_step_2": (0, 12, 6)},
+            },
+            "kspace_encoding_step_2: partitions 0 to 12 are more than the 12 of encodedSpace.matrixSize.z",
+        ),
         ({"description": trapezoid(dwellTime=None)}, "trajectoryDescription.dwellTime is missing"),
         ({"description": trapezoid(numSamples=None)}, "trajectoryDescription.numSamples is missing"),
         ({"description": trapezoid(rampUpTime=-1)}, "rampUpTime: expected zero or more, got -1"),
@@ -176,9 +231,10 @@ def test_siemens_skyra():
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="scanner data aren't here")
-def test_simulated_spiral_is_named():
-    with (
-        h5py.File(SHARED / "spiral_jemris" / "spiralout_gre_jemris.h5") as file,
-        pytest.raises(ScanHeaderError, match=r"encoding.trajectory: expected epi, .* got other"),
-    ):
-        parse_scan_header(file["dataset/xml"][0])
+def test_simulated_spiral():
+    # no field strength, an absurd resonance frequency, and limits that count interleaves that never come
+    with h5py.File(SHARED / "spiral_jemris" / "signals_spiralout_clean_slc30.h5") as file:
+        header = parse_scan_header(file["dataset/xml"][0])
+    assert (header.trajectory, header.spiral, header.field_strength) == ("other", SpiralParameters(), None)
+    assert header.readout_axis == header.phase_axis == ImageAxis(220, 220.0, 220, 220.0)
+    assert header.limits["line"] == Limits(0, 78, 39)

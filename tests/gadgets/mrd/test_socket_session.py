@@ -14,6 +14,7 @@ from perfline.gadgets.mrd.images import ImageMaker
 from perfline.gadgets.mrd.memory_session import MemorySession
 from perfline.gadgets.mrd.messages import Close, ConfigName, HeaderXml, Text
 from perfline.gadgets.mrd.socket_session import SocketSession
+from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire import MessageReader, encode
 from perfline.gadgets.stage_data import Readout
 
@@ -24,7 +25,7 @@ def pair():
     with socket.create_server(("127.0.0.1", 0)) as server:
         peer = socket.create_connection(server.getsockname(), timeout=10)
         connection, _ = server.accept()
-    session = SocketSession(connection, timeout=10)
+    session = SocketSession(connection, times=TimeLimits(idle=10, send=10))
     with peer:
         yield session, peer
     # the peer first: a session waits for a peer that has not finished
@@ -114,7 +115,7 @@ def test_rubbish_ends_the_session(pair):
 def test_silence():
     one, other = socket.socketpair()
     with other:
-        session = SocketSession(one, timeout=0.05)
+        session = SocketSession(one, times=TimeLimits(idle=0.05))
         with pytest.raises(StreamError, match="nothing arrived in time while waiting for the next message"):
             session.read()
         session.close()

@@ -206,7 +206,9 @@ def test_implausible_sizes_are_refused_before_memory_is_taken(data, text):
 def test_large_images_and_readouts_are_refused():
     limits = WireLimits(image=100, readout=100)
     image = encode(Image(ImageHeader(), b"", np.zeros((1, 1, 6, 5), np.float32)))
-    with pytest.raises(StreamError, match="1 channels of 5 x 6 x 1 float32 are more than the 100 bytes allowed"):
+    with pytest.raises(
+        StreamError, match="1 channels of 5 x 6 x 1 float32 are more than the 1024 channels and 100 bytes allowed"
+    ):
         read_one(image, limits=limits)
     with pytest.raises(StreamError, match="3 channels of 10 samples in 0 dimensions"):
         read_one(encode(acquisition()), limits=limits)

@@ -92,7 +92,7 @@ def test_separate_m0_at_another_place_is_an_error(change):
 def test_separate_m0_without_a_place_is_taken_with_a_warning():
     results = run(Calibrate(header(m0_type="Separate"), separate(affine=None)), [volume(5, CONTROL, 0)])
     assert len(of_type(results, M0Volume)) == 1
-    assert "the M0 file doesn't say where it lies" in of_type(results, Notice)[0].text
+    assert "the file doesn't say where it lies" in of_type(results, Notice)[0].text
 
 
 def test_separate_without_a_file_and_a_file_without_separate_are_errors():

@@ -112,3 +112,22 @@ def test_times_that_fit_no_encoding_are_refused(arguments, message):
 def test_a_scan_without_a_matrix_is_refused():
     with pytest.raises(ScanHeaderError, match="decode: the scan declares no EncodingMatrix"):
         Decode(scan_header(), SubtractionDomain.MAGNITUDE)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "column", "times"), [(HADAMARD, 0, {}), (VESSELS, 2, {"durations": (1.8,), "delays": (1.5,)})]
+)
+def test_swapped_signs_are_said_loudly_with_the_first_block(matrix, column, times):
+    differences = RNG.uniform(2, 9, (matrix.shape[1] - 1, *SHAPE))
+    blocks = [one for index in range(2) for one in block(matrix, -differences, column, index)]
+    results = run(stage(matrix, **times), blocks)
+    swapped = [notice for notice in of_type(results, Notice) if notice.level == "warning"]
+    assert len(swapped) == 1
+    assert "LOOK SWAPPED" in swapped[0].text
+    together = -np.mean(differences.sum(axis=0)) / np.mean(STATIC)
+    # the mask of this even image is its brighter part
+    assert float(swapped[0].text.split("together are ")[1].split("%")[0]) == pytest.approx(100 * together, rel=0.15)
+    # said, not changed
+    assert all(image.image.max() < 0 for image in of_type(results, DeltaMVolume))
+    right = run(stage(matrix, **times), block(matrix, differences, column))
+    assert [notice.level for notice in of_type(right, Notice)] == ["info"]

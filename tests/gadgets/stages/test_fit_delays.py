@@ -7,8 +7,9 @@ from stage_items import SHAPE, geometry, of_type, volume
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.settings import Settings
-from perfline.gadgets.stage_data import CbfVolume, DeltaMVolume, M0Volume, Notice
+from perfline.gadgets.stage_data import CbfVolume, DeltaMVolume, M0Volume, Notice, VolumeKey
 from perfline.gadgets.stages.average import Average
+from perfline.gadgets.stages.average_selected import AverageSelected
 from perfline.gadgets.stages.fit_delays import FitDelays
 from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.asl.hadamard import hadamard_matrix, sub_bolus_times
@@ -47,9 +48,9 @@ def m0():
     return M0Volume(image, geometry(), 1, 1.0, ())
 
 
-def fitted(items, scan=None):
+def fitted(items, scan=None, **settings):
     """Differences through the average into the fit."""
-    average, stage = Average(), FitDelays(scan or header(), Settings(n_threads=1))
+    average, stage = Average(), FitDelays(scan or header(), Settings(n_threads=1, **settings))
     results = []
     for item in items:
         for passed in average.process(item):
@@ -114,6 +115,61 @@ def test_sub_boli_of_a_block_are_fitted_together():
     flows = of_type(fitted([m0(), *items], header(**asl)), CbfVolume)
     assert [flow.n_pairs for flow in flows] == [7, 14]
     np.testing.assert_allclose(flows[0].cbf[INSIDE], CBF[INSIDE], rtol=1e-3)
+
+
+def test_a_verdict_on_blocks_never_mixes_them_in_a_fit():
+    durations, delays = sub_bolus_times((1.0, 0.7, 0.5, 0.4, 0.3, 0.3, 0.3), 0.3)
+    scan = header(
+        encoding_matrix=tuple(map(tuple, hadamard_matrix(8))), labeling_duration=durations, post_labeling_delay=(0.3,)
+    )
+    settings = Settings(n_threads=1, pair_rejection="outliers", rejection_limit=15.0)
+    average, stage = AverageSelected(scan, settings), FitDelays(scan, settings)
+    results = list(stage.process(m0()))
+    for index in range(6):
+        for delay, duration in zip(delays, durations, strict=True):
+            one = difference(delay, index, noise=0.01, duration=duration)
+            image = one.image + np.float32(20 * (index == 5))
+            one = replace(one, image=image, source=(VolumeKey(index),))
+            for passed in average.process(one):
+                results += list(stage.process(passed))
+    # one fit after each block, also where the last one is left out and the numbers stay
+    flows = of_type(results, CbfVolume)
+    assert [flow.n_pairs for flow in flows] == [7, 14, 21, 28, 35, 35]
+    assert flows[-1].source == (VolumeKey(5),)
+    np.testing.assert_allclose(flows[-1].cbf[INSIDE], flows[-2].cbf[INSIDE], rtol=1e-3)
+
+
+def test_an_arterial_component_is_fitted_where_its_arrival_is_given():
+    arrival, volume_share = 0.7, 0.02
+    scale = 2 * ALPHA * M0 / LAMBDA
+    images = []
+    for delay in (*DELAYS, 0.2, 0.35):
+        t = delay + DURATION
+        passing = (t >= arrival) & (t < arrival + DURATION)
+        arterial = scale * volume_share * np.exp(-arrival / BLOOD_T1) * passing
+        image = buxton(delay) + np.where(INSIDE, arterial, 0)
+        images.append(DeltaMVolume(image.astype(np.float32), 0, geometry(), delay, DURATION, ()))
+    scan = header(post_labeling_delay=(*DELAYS, 0.2, 0.35))
+    (flow,) = of_type(fitted([m0(), *images], scan, arterial_arrival_time=arrival), CbfVolume)
+    good = INSIDE & (flow.fit.status == FitStatus.CONVERGED)
+    # where the bolus has arrived by the first delays, blood in arteries looks like more flow
+    assert good.sum() > 0.6 * INSIDE.sum()
+    # the same model without noise; float32 images
+    np.testing.assert_allclose(flow.fit.arterial_blood_volume[good], volume_share, rtol=0.01)
+    np.testing.assert_allclose(flow.cbf[good], CBF[good], rtol=2e-3)
+    assert of_type(fitted([m0(), *images], scan), CbfVolume)[0].fit.arterial_blood_volume is None
+
+
+def test_neighbours_can_be_held_together():
+    noise, n = 6.0, 3
+    items = [m0()] + [difference(delay, index, noise) for index in range(n) for delay in DELAYS]
+    alone = of_type(fitted(items), CbfVolume)[-1]
+    together = of_type(fitted(items, transit_time_difference=0.1), CbfVolume)[-1]
+
+    def roughness(flow):
+        return np.nansum(np.diff(np.where(INSIDE, flow.fit.arterial_transit_time, np.nan), axis=1) ** 2)
+
+    assert roughness(together) < 0.5 * roughness(alone)
 
 
 def test_an_m0_estimate_takes_the_mask_of_a_control():

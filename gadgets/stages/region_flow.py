@@ -1,0 +1,184 @@
+"""Blood flow of regions with its standard error, from how their means scatter from pair to pair."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfline.gadgets.stage_data import AslParameters, CbfVolume, DeltaMVolume, RegionLabels, RegionPrecision
+from perfline.gadgets.stages.delays import delay_groups, kinetic_labeling
+from perfline.recon.asl.fit_precision import fit_precision, flow_weights
+from perfline.recon.asl.precision import LEAST_PAIRS, MeanPrecision, PairForecast, forecast_pairs, mean_precision
+from perfline.recon.asl.region_course import RegionCourse
+from perfline.recon.asl.regions import asymmetry_index
+
+__all__ = ["HEAD", "RegionFlow"]
+
+HEAD = "head"
+"""Name of the one region where no labels are given: all voxels with blood flow."""
+
+_MOST_WAITING = 256
+"""Difference images that are kept until M0 comes, of each delay; of a scan with more pairs before its M0 the first ones
+stay out of the precision, not out of the flow."""
+
+_Group = tuple[float, float, int | None]
+_NAN = float("nan")
+
+
+class RegionFlow:
+    """Keeps the mean of each region in each pair.
+
+    Parameters
+    ----------
+    asl : AslParameters
+    n_slices : int
+    regions : RegionLabels, optional
+        None: the head is the one region.
+    target : float, optional
+        Standard error wanted, in the unit of the flow.
+
+    Notes
+    -----
+    Single delay: the pair's delta-M times the factor of each voxel, averaged over the region; the error is that of the
+    mean over the pairs that are used. Of a fit over several delays: see `perfline.recon.asl.fit_precision`. The error
+    is that of the plain mean over pairs, also where the mean is a robust one.
+    """
+
+    def __init__(
+        self, asl: AslParameters, n_slices: int, regions: RegionLabels | None = None, target: float | None = None
+    ) -> None:
+        self._asl = asl
+        self._timing = np.asarray(asl.slice_timing or (0.0,) * n_slices, np.float32)
+        self._regions = regions
+        self._target = target
+        self._courses: dict[_Group, RegionCourse] = {}
+        self._waiting: dict[_Group, deque[DeltaMVolume]] = {}
+        self._scales: dict[_Group, NDArray[np.float32]] = {}
+
+    def add(self, pair: DeltaMVolume) -> None:
+        """Take a difference image; it waits for the scale that comes with the next map of blood flow."""
+        group = (pair.post_labeling_delay, pair.labeling_duration, pair.artery)
+        self._waiting.setdefault(group, deque(maxlen=_MOST_WAITING)).append(pair)
+
+    def precision(self, flow: CbfVolume, rejected: frozenset[int]) -> tuple[RegionPrecision, ...]:
+        """Flow of each region in a map, its error, and the forecast.
+
+        Parameters
+        ----------
+        flow : CbfVolume
+            With its ``scale``.
+        rejected : frozenset of int
+            Numbers of the pairs that are not in the map.
+        """
+        if flow.fit is None:
+            groups: list[_Group] = [(flow.post_labeling_delay, flow.labeling_duration, flow.artery)]
+        else:
+            groups = [(delay, duration, None) for delay, duration in delay_groups(self._asl)]
+        courses = [self._course(group, flow) for group in groups]
+        means, deviations = courses[0].statistics_of(flow.cbf)
+        pair_means = [course.means(rejected) for course in courses]
+        precise = (
+            self._of_pairs(means, pair_means[0])
+            if flow.fit is None
+            else self._of_fit(flow, courses[0], means, pair_means)
+        )
+        target = None if flow.unit == "relative" else self._target
+        return self._with_asymmetry(
+            [
+                self._result(courses[0], number, one, float(deviations[number]), target, len(groups))
+                for number, one in enumerate(precise)
+            ]
+        )
+
+    def _with_asymmetry(self, found: list[RegionPrecision]) -> tuple[RegionPrecision, ...]:
+        if self._regions is None or not self._regions.pairs:
+            return tuple(found)
+        means = {one.name: one.mean for one in found}
+        indices: dict[str, float] = {}
+        for left, right in self._regions.pairs:
+            indices[left] = indices[right] = asymmetry_index(means[left], means[right])
+        return tuple(replace(one, asymmetry_index=indices.get(one.name)) for one in found)
+
+    def _course(self, group: _Group, flow: CbfVolume) -> RegionCourse:
+        """The numbers of one delay, all that waited included."""
+        if group not in self._courses:
+            labels = np.ones(flow.cbf.shape, np.int32) if self._regions is None else self._regions.labels
+            self._courses[group] = RegionCourse(labels)
+        course = self._courses[group]
+        if flow.scale is not None and self._scales.get(group) is not flow.scale:
+            self._scales[group] = flow.scale
+            course.set_scale(flow.scale)
+        waiting = self._waiting.pop(group, deque())
+        for pair in waiting:
+            course.add(pair.index, pair.image)
+        return course
+
+    @staticmethod
+    def _of_pairs(means: NDArray[np.float64], pair_means: NDArray[np.float64]) -> list[MeanPrecision]:
+        precise = []
+        for mean, values in zip(means, pair_means.T, strict=True):
+            if values.size and np.isfinite(values).all():
+                precise.append(mean_precision(values))
+            else:
+                precise.append(MeanPrecision(float(mean), _NAN, _NAN, _NAN, values.size))
+        return precise
+
+    def _of_fit(
+        self,
+        flow: CbfVolume,
+        course: RegionCourse,
+        means: NDArray[np.float64],
+        pair_means: list[NDArray[np.float64]],
+    ) -> list[MeanPrecision]:
+        labeling = kinetic_labeling(self._asl)
+        counts = [len(values) for values in pair_means]
+        timing = np.broadcast_to(self._timing[:, None, None], flow.cbf.shape)
+        later, _ = course.statistics_of(np.ascontiguousarray(timing))
+        arrival = np.full_like(means, _NAN)
+        if flow.fit is not None:
+            arrival, _ = course.statistics_of(flow.fit.arterial_transit_time)
+        precise = []
+        for number, mean in enumerate(means):
+            if min(counts) == 0 or not mean > 0 or not np.isfinite(arrival[number]):
+                precise.append(MeanPrecision(float(mean), _NAN, _NAN, _NAN, sum(counts)))
+                continue
+            weights = flow_weights(
+                labeling,
+                float(mean),
+                float(arrival[number]),
+                self._asl.perfused_tissue_t1,
+                counts,
+                float(later[number]),
+            )
+            precise.append(fit_precision(float(mean), [values[:, number] for values in pair_means], weights))
+        return precise
+
+    def _result(
+        self,
+        course: RegionCourse,
+        number: int,
+        precise: MeanPrecision,
+        deviation: float,
+        target: float | None,
+        n_delays: int,
+    ) -> RegionPrecision:
+        forecast: PairForecast | None = None
+        # each delay takes one degree of freedom, as the mean of a single one does
+        is_enough = precise.n_pairs - n_delays >= LEAST_PAIRS - 1
+        if target is not None and is_enough and np.isfinite(precise.standard_error):
+            forecast = forecast_pairs(precise, target)
+        label = 0 if self._regions is None else int(course.numbers[number])
+        names: Mapping[int, str] = {0: HEAD} if self._regions is None else self._regions.names
+        return RegionPrecision(
+            name=names.get(label, f"region {label}"),
+            mean=precise.mean,
+            standard_error=precise.standard_error,
+            n_pairs=precise.n_pairs,
+            n_pairs_needed=None if forecast is None else forecast.n_pairs,
+            is_target_reached=forecast is not None and forecast.is_reached,
+            standard_deviation=deviation,
+            n_voxels=int(course.n_voxels[number]),
+            label=label,
+        )

@@ -1,0 +1,249 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from spiral_scans import GaussianScan, feed
+from stage_items import of_type
+
+from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.settings import Settings
+from perfline.gadgets.stage_data import (
+    Dropped,
+    FieldMap,
+    Limits,
+    Notice,
+    Purpose,
+    SideData,
+    Volume,
+    VolumeKey,
+)
+from perfline.gadgets.stages.accumulate_spiral import AccumulateSpiral
+from perfline.gadgets.stages.reconstruct_spiral import ReconstructSpiral
+from perfline.recon.parameters import ImageAxis
+
+SCAN = GaussianScan()
+CUT = GaussianScan(n_cut=5)
+SHOTS = GaussianScan(n_shots=4, n_samples=400, wave=0.8)
+STACK = GaussianScan(n_slices=12, n_partitions=12)
+CUT_STACK = GaussianScan(n_slices=9, n_partitions=12, n_cut=4)
+
+TOLERANCE = 0.015
+"""What density weights leave of the point-spread function on a small matrix; a shift by a pixel is 0.3."""
+
+
+def stages(scan, side=None, **settings):
+    settings = Settings(**settings)
+    return [AccumulateSpiral(scan.header, settings, side), ReconstructSpiral(scan.header, settings)]
+
+
+def error(image, truth):
+    return np.linalg.norm(np.abs(image) - truth) / np.linalg.norm(truth)
+
+
+def volumes_of(scan, items, side=None, **settings):
+    results = feed(stages(scan, side, **settings), items)
+    assert of_type(results, Dropped) == []
+    return of_type(results, Volume)
+
+
+def series(scan, n=2, **fields):
+    return [item for number in range(n) for item in scan.volume(VolumeKey(number), **fields)]
+
+
+@pytest.mark.parametrize("coil_combination", ["adaptive", "sum_of_squares"])
+@pytest.mark.parametrize("scan", [SCAN, CUT, SHOTS, STACK, CUT_STACK], ids=["plain", "cut", "shots", "stack", "slab"])
+def test_images_come_out_in_place_and_to_scale(scan, coil_combination):
+    first, second = volumes_of(scan, series(scan), coil_combination=coil_combination)
+    assert first.image.dtype == np.complex64
+    assert first.image.shape == scan.truth.shape
+    assert error(first.image, scan.truth) < TOLERANCE
+    # combined alike, up to what two ways of the same sum leave in float32
+    assert error(second.image, np.abs(first.image)) < 1e-6
+    assert np.isnan(first.ghost_level)
+
+
+def test_the_difference_of_control_and_label_is_linear():
+    items = [
+        *SCAN.volume(VolumeKey(0), is_m0=True),
+        *SCAN.volume(VolumeKey(0, 0)),
+        *SCAN.volume(VolumeKey(0, 1), scale=0.99),
+    ]
+    _, control, label = volumes_of(SCAN, items)
+    # float32 of images a hundred times larger
+    np.testing.assert_allclose(control.image - label.image, 0.01 * control.image, atol=2e-5)
+
+
+def test_the_volume_leaves_with_its_last_readout():
+    chain = stages(SHOTS)
+    feed(chain, SHOTS.volume(VolumeKey(0)), finish=False)
+    counts = [len(of_type(feed(chain, [item], finish=False), Volume)) for item in SHOTS.volume(VolumeKey(1))]
+    assert counts == [0] * 11 + [1]
+
+
+def test_segmented_control_and_label_become_a_volume_each():
+    parts = [list(SHOTS.volume(VolumeKey(0, state), scale=1 + state)) for state in (0, 1)]
+    mixed = [item for shot in range(4) for part in parts for item in part[3 * shot : 3 * shot + 3]]
+    control, label = volumes_of(SHOTS, mixed)
+    assert (control.key, label.key) == (VolumeKey(0, 0), VolumeKey(0, 1))
+    assert error(label.image, 2 * np.abs(control.image)) < 1e-6
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_results_do_not_depend_on_the_threads(n_threads):
+    for scan in (GaussianScan(n_coils=20, n_slices=2), STACK):
+        one, other = (volumes_of(scan, series(scan), n_threads=n)[1] for n in (1, n_threads))
+        np.testing.assert_array_equal(one.image, other.image)
+
+
+@pytest.mark.parametrize("scan", [SHOTS, GaussianScan(n_slices=9, n_partitions=12, n_shots=4, n_samples=400, wave=0.8)])
+def test_an_accelerated_scan_gives_the_image_of_a_full_one(scan):
+    scan = replace(scan, acceleration=2, n_coils=8)
+    items = list(scan.volume(VolumeKey(0), purpose=Purpose.CALIBRATION))
+    items += list(scan.volume(VolumeKey(0), shots=(0, 2)))
+    items += list(scan.volume(VolumeKey(1), shots=(1, 3)))
+    # ESPIRiT: maps from windows would leave 7 % of what folds
+    for volume in volumes_of(scan, items, sense_iterations=30, sensitivity_maps="espirit"):
+        # unfolded, and to the same scale
+        assert error(volume.image, scan.truth) < TOLERANCE
+    # without SENSE half of the interleaves fold
+    folded = volumes_of(replace(scan, acceleration=1), scan.volume(VolumeKey(0)), incomplete_volumes="zero_fill")
+    assert error(folded[0].image, scan.truth) < TOLERANCE
+    half = feed(
+        stages(replace(scan, acceleration=1), coil_combination="sum_of_squares", incomplete_volumes="zero_fill"),
+        scan.volume(VolumeKey(0), shots=(0, 2)),
+    )
+    assert error(of_type(half, Volume)[0].image, scan.truth) > 0.1
+
+
+def test_maps_of_either_kind_serve():
+    adaptive, espirit = (volumes_of(SCAN, series(SCAN), sensitivity_maps=kind)[1] for kind in ("adaptive", "espirit"))
+    assert error(espirit.image, SCAN.truth) < TOLERANCE
+    assert np.any(espirit.image != adaptive.image)
+
+
+@pytest.mark.parametrize("scan", [SCAN, STACK])
+def test_virtual_coils_hold_the_image(scan):
+    scan = replace(scan, n_coils=8)
+    results = feed(stages(scan, n_virtual_coils=4), series(scan))
+    for volume in of_type(results, Volume):
+        # four waves make the sensitivities: four coils hold all of them
+        assert error(volume.image, scan.truth) < TOLERANCE
+    assert len(of_type(results, Volume)) == 2
+    more = volumes_of(scan, series(scan), n_virtual_coils=100)
+    assert error(more[1].image, scan.truth) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "scan", [SCAN, replace(CUT, n_shots=1, n_samples=1100), replace(CUT_STACK, sample_time=10e-6)]
+)
+def test_off_resonance_is_corrected_with_a_given_map(scan):
+    scan = replace(scan, frequency=300.0)
+    plain = volumes_of(scan, series(scan))
+    assert error(plain[1].image, scan.truth) > 0.04
+    side = SideData(field_map=FieldMap(np.full(scan.truth.shape, 300.0, np.float32), None, "map"))
+    for volume in volumes_of(scan, series(scan), side):
+        # 1e-3 of the phase factors on top
+        assert error(volume.image, scan.truth) < TOLERANCE + 2e-3
+    assert error(volumes_of(scan, series(scan), side, off_resonance="none")[1].image, scan.truth) > 0.04
+
+
+def test_a_field_map_of_another_grid_is_refused():
+    side = SideData(field_map=FieldMap(np.zeros((3, 28, 24), np.float32), None, "map.nii"))
+    with pytest.raises(ScanHeaderError, match=r"map.nii: expected the grid of the images \(3, 24, 28\)"):
+        feed(stages(SCAN, side), SCAN.volume(VolumeKey(0)))
+
+
+@pytest.mark.parametrize("scan", [SCAN, CUT_STACK])
+def test_two_echoes_give_the_field_map(scan):
+    difference = 2e-3
+    scan = replace(scan, frequency=90.0)
+    header = replace(
+        scan.header,
+        limits={**scan.header.limits, "contrast": Limits(0, 1)},
+        echo_times=(0.01, 0.01 + difference),
+    )
+    items = []
+    for number in range(2):
+        first = list(scan.volume(VolumeKey(number)))
+        turn = np.exp(2j * np.pi * scan.frequency * difference)
+        second = list(scan.volume(VolumeKey(number, contrast=1), scale=turn))
+        items += [item for both in zip(first, second, strict=True) for item in both]
+    settings = Settings(off_resonance="dual_echo")
+    results = feed([AccumulateSpiral(header, settings), ReconstructSpiral(header, settings)], items)
+    volumes = of_type(results, Volume)
+    assert [(v.key.repetition, v.key.contrast) for v in volumes] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    # the first volume is corrected, too
+    for volume in volumes:
+        assert error(volume.image, scan.truth) < 2 * TOLERANCE
+    assert any(n.text.startswith("off-resonance from two echoes: ") for n in of_type(results, Notice))
+
+
+def test_an_echo_without_the_other_is_dropped():
+    header = replace(SCAN.header, limits={**SCAN.header.limits, "contrast": Limits(0, 1)}, echo_times=(0.01, 0.012))
+    settings = Settings(off_resonance="dual_echo")
+    results = feed([AccumulateSpiral(header, settings), ReconstructSpiral(header, settings)], series(SCAN, 1))
+    (drop,) = of_type(results, Dropped)
+    assert drop.reason == "its other echo, for the field map, did not come"
+
+
+def test_an_incomplete_first_volume_gives_no_maps():
+    items = list(SHOTS.volume(VolumeKey(0)))[:-1]
+    # the next ones don't get so far before it is given up
+    items += [SHOTS.readout(VolumeKey(number), 0, 0) for number in (1, 2)]
+    items += [item for number in (3, 4) for item in SHOTS.volume(VolumeKey(number))]
+    results = feed(stages(SHOTS, incomplete_volumes="zero_fill"), items)
+    assert [d.reason for d in of_type(results, Dropped)] == [
+        "readouts missing in the volume that gives the sensitivity maps",
+        "readouts missing: slice 1 has no readouts; slice 2 has no readouts; slice 0 lacks interleaves 1, 2, 3",
+        "readouts missing: slice 1 has no readouts; slice 2 has no readouts; slice 0 lacks interleaves 1, 2, 3",
+    ]
+    assert [v.key.repetition for v in of_type(results, Volume)] == [3, 4]
+    assert error(of_type(results, Volume)[0].image, SHOTS.truth) < TOLERANCE
+
+
+def test_an_incomplete_later_volume_is_used_with_what_is_there():
+    items = series(SHOTS, 3)
+    del items[17]
+    volumes = of_type(feed(stages(SHOTS, incomplete_volumes="zero_fill"), items), Volume)
+    # it leaves once nothing more can come
+    assert [v.key.repetition for v in volumes] == [0, 2, 1]
+    assert TOLERANCE < error(volumes[2].image, SHOTS.truth) < 0.3
+
+
+def test_a_dropped_volume_leaves_nothing_behind():
+    items = series(SCAN, 4)
+    del items[4]
+    chain = stages(SCAN)
+    results = feed(chain, items)
+    assert [v.key.repetition for v in of_type(results, Volume)] == [1, 2, 3]
+    assert [d.key.repetition for d in of_type(results, Dropped)] == [0]
+
+
+def test_geometry_of_slices_comes_from_the_readouts():
+    (volume,) = volumes_of(SCAN, series(SCAN, 1))
+    np.testing.assert_allclose(volume.geometry.positions[:, 2], [0, 6, 12])
+    assert volume.geometry.voxel_size == (4.0, 4.0, 6.0)
+
+
+def test_geometry_of_a_slab_is_centred_on_its_readouts():
+    (volume,) = volumes_of(CUT_STACK, series(CUT_STACK, 1))
+    # nine slices of 5 mm, number 4 in the middle of the slab
+    np.testing.assert_allclose(volume.geometry.positions[:, 2], 30 + 5.0 * (np.arange(9) - 4))
+    assert volume.geometry.voxel_size == (4.0, 4.0, 5.0)
+
+
+def test_another_pixel_size_is_refused_at_the_start():
+    header = replace(SCAN.header, readout_axis=ImageAxis(28, 112.0, 56, 112.0))
+    with pytest.raises(ScanHeaderError, match="reconSpace x: expected at most 28 pixels of 4 mm"):
+        ReconstructSpiral(header, Settings())
+
+
+def test_an_accelerated_scan_can_not_do_without_maps():
+    header = replace(SCAN.header, acceleration=2)
+    with pytest.raises(ScanHeaderError, match="coil_combination is sum_of_squares: expected adaptive .* accelerated"):
+        ReconstructSpiral(header, Settings(coil_combination="sum_of_squares"))
+
+
+def test_slices_pass_nothing_else_is_touched():
+    notice = Notice("info", "x")
+    assert feed([ReconstructSpiral(SCAN.header, Settings())], [notice]) == [notice]
