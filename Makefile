@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[view,test]'
-	$(BIN)/perfline warm-up
+	$(BIN)/perfline warm-up --all
 	@touch $@
 
 demo: $(INSTALLED)

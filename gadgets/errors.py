@@ -6,6 +6,7 @@
     +-- InputError (ValueError)
     |   +-- ScanHeaderError                the MRD header can't be used; stops the scan at its start
     |   |   +-- MissingParameterError (LookupError)   a value is nowhere to be found
+    |   |   +-- TimeUnitError              a time that can't be in seconds
     |   +-- ReadoutError                   one readout is bad; it is dropped and counted
     |   +-- ConfigurationError             chain XML, protocol TOML, command line
     +-- StreamError (ConnectionError)      the peer broke the protocol
@@ -24,6 +25,7 @@ __all__ = [
     "ScanError",
     "ScanHeaderError",
     "StreamError",
+    "TimeUnitError",
     "TruncatedStreamError",
 ]
 
@@ -34,6 +36,10 @@ class ScanHeaderError(InputError):
 
 class MissingParameterError(ScanHeaderError, LookupError):
     """A needed value is neither in the sidecar, nor in the header, and has no default."""
+
+
+class TimeUnitError(ScanHeaderError):
+    """A time is implausibly long: it was surely not given in seconds."""
 
 
 class ReadoutError(InputError):

@@ -9,6 +9,8 @@ import logging
 import struct
 from typing import Any
 
+from perfline.gadgets.thread_policy import wait_passively
+
 __all__ = ["run_node"]
 
 _LOG = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ def run_node(connection: Any, gadget: str) -> None:
     gadget : str
         Entry point, one of `perfline.gadgets.chain.GADGETS`.
     """
+    wait_passively()
     try:
         from perfline.gadgets.chain import node_chain
         from perfline.gadgets.mrd.gadgetron_session import GadgetronSession

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from perfline.gadgets.stage_data import Dropped, Parameter
+from perfline.gadgets.stage_data import Dropped, Parameter, RegionPrecision
 
 __all__ = ["LatencyStatistics", "ScanSummary", "StageStatistics", "latency_statistics"]
 
@@ -54,7 +54,11 @@ def latency_statistics(seconds: Sequence[float]) -> LatencyStatistics | None:
 
 @dataclass(frozen=True)
 class ScanSummary:
-    """How a scan ended. ``status`` is ``success``, ``abort`` (the stream broke off) or ``fail`` (no valid result)."""
+    """How a scan ended. ``status`` is ``success``, ``abort`` (the stream broke off) or ``fail`` (no valid result).
+
+    ``n_pairs_rejected`` counts the pairs that were lost and those that were left out; ``rejected`` lists the latter,
+    with the reason of each.
+    """
 
     status: str
     reason: str
@@ -74,6 +78,8 @@ class ScanSummary:
     n_bytes: int
     software: str
     files: tuple[str, ...] = field(default=())
+    rejected: tuple[tuple[int, str], ...] = ()
+    regions: tuple[RegionPrecision, ...] = ()
 
     @property
     def drop_reasons(self) -> dict[str, int]:
@@ -93,6 +99,7 @@ class ScanSummary:
             for d in self.drops
         ]
         result["drop_reasons"] = self.drop_reasons
+        result["rejected"] = [{"pair": pair, "reason": reason} for pair, reason in self.rejected]
         result["notices"] = [{"level": level, "text": text} for level, text in self.notices]
         result["parameters"] = {
             name: {"value": p.value, "unit": p.unit, "origin": p.origin} for name, p in self.parameters.items()

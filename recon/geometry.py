@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from perfline.recon.checks import check_finite, check_positive, check_shape
 from perfline.recon.errors import InputError
 
-__all__ = ["lps_affine", "slice_step", "stack_positions"]
+__all__ = ["corner_distance", "lps_affine", "slice_step", "stack_positions"]
 
 _DIRECTION_TOLERANCE: Final = 1e-3
 """Largest departure of the directions from orthonormal: float32 gives 1e-6, cosines of four digits 1e-4."""
@@ -193,6 +193,40 @@ def lps_affine(
     affine[:3, 3] = first - affine[:3, 0] * (shape[0] // 2) - affine[:3, 1] * (shape[1] // 2)
     affine[:2] *= -1
     return affine
+
+
+def corner_distance(shape: tuple[int, ...], one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """How far apart two affines put the same image.
+
+    Parameters
+    ----------
+    shape : (n_slices, n_y, n_x)
+    one, other : float64 array (4, 4)
+        From voxel (x, y, z) to patient coordinates [mm].
+
+    Returns
+    -------
+    float
+        Largest distance between corresponding corners (centres of the outermost voxels) [mm]: all other voxels are
+        closer to each other.
+
+    Raises
+    ------
+    InputError
+        A shape differs.
+
+    Examples
+    --------
+    >>> corner_distance((4, 10, 12), np.eye(4), np.diag([-1.0, 1.0, 1.0, 1.0]))
+    22.0
+    """
+    if len(shape) != 3:
+        raise InputError(f"shape: expected (n_slices, n_y, n_x), got {shape}")
+    for name, affine in (("one", one), ("other", other)):
+        check_shape(name, affine, (4, 4))
+    n_z, n_y, n_x = shape
+    corners = np.array([[x, y, z, 1] for x in (0, n_x - 1) for y in (0, n_y - 1) for z in (0, n_z - 1)])
+    return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
 
 
 def _orthonormal(

@@ -6,7 +6,7 @@ The kernels of the NUFFT have a warm-up of their own (`recon.nufft.warm_up`): an
 from collections.abc import Callable
 
 from perfline.recon.asl import kernels as asl_kernels
-from perfline.recon.asl import kinetic_kernels, multi_delay_kernels, robust_kernels
+from perfline.recon.asl import kinetic_kernels, multi_delay_kernels, region_kernels, robust_kernels
 from perfline.recon.coils import kernels as coil_kernels
 from perfline.recon.coils import sense_kernels
 from perfline.recon.epi import kernels as epi_kernels
@@ -15,6 +15,7 @@ __all__ = ["KERNEL_MODULES", "warm_up"]
 
 KERNEL_MODULES: tuple[Callable[[], None], ...] = (
     asl_kernels.warm_up,
+    region_kernels.warm_up,
     robust_kernels.warm_up,
     kinetic_kernels.warm_up,
     multi_delay_kernels.warm_up,

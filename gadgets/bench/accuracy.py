@@ -17,7 +17,8 @@ from perfline.gadgets.mrd.mrd_file import MrdFile
 from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.simulate.messages import simulated_messages
 from perfline.gadgets.simulate.raw_data import scan_truth
-from perfline.gadgets.simulate.recipes import RECIPES, SimulationRecipe
+from perfline.gadgets.simulate.recipes import EPI_RECIPES
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 from perfline.gadgets.stage_data import CbfVolume, Volume
 from perfline.recon.asl.cbf import cbf_factor, quantify_cbf
 from perfline.recon.epi.phase_encoding import inverse_transform
@@ -43,10 +44,10 @@ _HAND_WORKED: Final = 86.2999
 _SCANNER_FILE: Final = "epi_siemens/siemens_skyra_ep2d_bold_2ch.h5"
 _GHOST_CASES: Final = MappingProxyType({"none": "uncorrected", "navigator": "navigators", "auto": "default"})
 
-_LARGE: Final = replace(RECIPES["bench"], noise_sd=0.0, n_coils=8, n_slices=4, n_pairs=2)
+_LARGE: Final = replace(EPI_RECIPES["bench"], noise_sd=0.0, n_coils=8, n_slices=4, n_pairs=2)
 _CBF_RECIPES: Final = MappingProxyType(
     {
-        "clean": RECIPES["clean"],
+        "clean": EPI_RECIPES["clean"],
         "64x64 ramp": _LARGE,
         "64x64 flat": replace(_LARGE, ramp_time=0.0, flat_top_time=0.0, acquisition_delay=0.0),
         "64x64 ramp, no ghost": replace(_LARGE, ghost_delay=0.0, ghost_phase=0.0),
@@ -54,7 +55,7 @@ _CBF_RECIPES: Final = MappingProxyType(
 )
 """Without noise. The last one shows what is left when there is no ghost to be corrected."""
 
-_TOY: Final = MappingProxyType({"clean": replace(RECIPES["clean"], n_slices=2, n_pairs=1)})
+_TOY: Final = MappingProxyType({"clean": replace(EPI_RECIPES["clean"], n_slices=2, n_pairs=1)})
 
 
 def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], None]) -> Iterator[Figure | Skipped]:
@@ -80,7 +81,7 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
         yield from _blood_flow(case, recipe)
     yield from _hand_worked_value()
     scanner_file = data / _SCANNER_FILE
-    for name, recipe in RECIPES.items():
+    for name, recipe in EPI_RECIPES.items():
         yield from _regridding(name, recipe.epi.readout, recipe.readout_axis)
     if not scanner_file.is_file():
         yield Skipped(_BENCH, "scanner EPI", f"no file {scanner_file}")

@@ -31,7 +31,7 @@ from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.messages import Close
 from perfline.gadgets.mrd.wire import encode
 from perfline.gadgets.server.server import Server
-from perfline.gadgets.simulate.recipes import RECIPES
+from perfline.gadgets.simulate.recipes import EPI_RECIPES
 from perfline.gadgets.simulate.write_mrd import write_scan
 from perfline.gadgets.summary import ScanSummary
 
@@ -56,7 +56,7 @@ _BUFFER: Final = 1 << 18
 _COPY_BYTES: Final = 1 << 26
 
 _TOY: Final = replace(
-    RECIPES["bench"], n_coils=2, n_slices=2, matrix_x=16, matrix_y=20, n_samples=36, dwell_time=14e-6, n_pairs=2
+    EPI_RECIPES["bench"], n_coils=2, n_slices=2, matrix_x=16, matrix_y=20, n_samples=36, dwell_time=14e-6, n_pairs=2
 )
 _CASES: Final = MappingProxyType(
     {Pace.FILE: "sent from file", Pace.STEADY: "sent in 1.3 s", Pace.MEMORY: "sent from memory"}
@@ -102,7 +102,7 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
     yield _figure("machine", "processors", os.cpu_count() or 0, "")
     with tempfile.TemporaryDirectory(prefix="perfline-bench-") as folder:
         path = Path(folder) / "bench.h5"
-        recipe = _TOY if is_small else RECIPES["bench"]
+        recipe = _TOY if is_small else EPI_RECIPES["bench"]
         report("writing the scan")
         write_scan(path, recipe)
         with SenderProcess(path) as sender:

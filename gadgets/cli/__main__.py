@@ -7,6 +7,7 @@ from importlib.metadata import version
 import click
 
 from perfline.gadgets.cli.options import EXIT_CODES
+from perfline.gadgets.thread_policy import wait_passively
 from perfline.recon.errors import PerflineError
 
 __all__ = ["main"]
@@ -14,6 +15,9 @@ __all__ = ["main"]
 COMMANDS = {
     "replay": "Play a raw MRD file through the chain, or to a server.",
     "recon": "Reconstruct the images of any EPI file, ASL or not.",
+    "quantify": "Blood flow of a NIfTI series, by the stages of a live scan.",
+    "regions": "Blood flow of regions: means, asymmetry, distance from a norm.",
+    "compare": "Two maps of blood flow over regions: regression, limits of agreement.",
     "serve": "Run the MRD server that scanners and clients connect to.",
     "check": "Say what a file or a chain holds and what is missing.",
     "simulate": "Write raw MRD files with known truth.",
@@ -51,6 +55,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; our own errors become one line on stderr and exit code 2."""
+    wait_passively()
     try:
         cli.main(standalone_mode=True)
     except PerflineError as error:

@@ -1,5 +1,6 @@
 """``perfline bench``: measure speed and accuracy."""
 
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ BENCHMARKS = {
     "accuracy": "blood flow of simulated scans against the truth, ghost of a real scan, regridding",
     "stream": "the whole chain behind a socket: readouts/s, latency, share of each stage",
     "nufft": "the planned NUFFT against finufft, ducc0 and scipy.sparse, where installed",
+    "running-update": "mean, variance, blood flow, precision and quality after a pair of 64 x 64 x 24 voxels",
+    "kinetics": "the fit over several delays: recovery, error bars, speed against scipy's curve_fit",
+    "spiral": "spiral scans: from the last readout to the image, iterative SENSE of a volume",
 }
 
 
 def _names_and_subjects() -> str:
-    return "\n\n\b\nNAME is one of\n" + "\n".join(f"  {name:10s} {subject}" for name, subject in BENCHMARKS.items())
+    return "\n\n\b\nNAME is one of\n" + "\n".join(f"  {name:14s} {subject}" for name, subject in BENCHMARKS.items())
 
 
 @click.command(
@@ -57,17 +61,9 @@ def command(name: str, as_json: bool, strict: bool, rounds: int, is_small: bool,
 
 
 def _benchmark(name: str) -> Callable[..., Iterator[Any]]:
-    if name == "accuracy":
-        from perfline.gadgets.bench import accuracy
-
-        return accuracy.measure
-    if name == "nufft":
-        from perfline.gadgets.bench import nufft
-
-        return nufft.measure
-    from perfline.gadgets.bench import stream
-
-    return stream.measure
+    module = importlib.import_module(f"perfline.gadgets.bench.{name.replace('-', '_')}")
+    measure: Callable[..., Iterator[Any]] = module.measure
+    return measure
 
 
 def _report(text: str) -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from perfline.gadgets.cli.options import scan_options, select_chain, sidecar_options
+from perfline.gadgets.cli.options import RegionFiles, scan_options, select_chain, sidecar_options
 from perfline.recon.errors import PerflineError
 
 if TYPE_CHECKING:
     from perfline.gadgets.chain import Chain
     from perfline.gadgets.scan import ScanOptions
-    from perfline.gadgets.stage_data import ScanHeader
+    from perfline.gadgets.stage_data import ScanHeader, SpiralParameters
 
 __all__ = ["command"]
 
@@ -21,7 +21,14 @@ __all__ = ["command"]
 @click.argument("target", metavar="FILE|CHAIN")
 @sidecar_options
 def command(
-    target: str, chain_name: str | None, overrides: tuple[str, ...], sidecar: Path | None, m0_path: Path | None
+    target: str,
+    chain_name: str | None,
+    overrides: tuple[str, ...],
+    sidecar: Path | None,
+    m0_path: Path | None,
+    trajectory_path: Path | None,
+    field_map_path: Path | None,
+    region_files: RegionFiles,
 ) -> None:
     """Check a raw MRD file, a chain XML, or an installed chain by its name, before a scan.
 
@@ -31,7 +38,8 @@ def command(
     path = Path(target)
     try:
         if path.is_file() and path.suffix != ".xml":
-            _check_file(path, chain_name or "pcasl_epi", scan_options(overrides, sidecar, m0_path))
+            options = scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files)
+            _check_file(path, chain_name or "pcasl_epi", options)
         else:
             _check_chain(select_chain(target))
     except PerflineError as error:
@@ -67,7 +75,8 @@ def _check_file(path: Path, chain_name: str, options: "ScanOptions") -> None:
             file.header_xml(), sidecar=options.sidecar, protocol=settings.asl, aslcontext=options.aslcontext
         )
     _show_header(header)
-    gadgets = chain.gadgets if header.asl is not None else ("epi_recon",)
+    images_alone = "epi_recon" if header.spiral is None else "spiral_recon"
+    gadgets = chain.gadgets if header.asl is not None else (images_alone,)
     if header.asl is None:
         click.echo("no arterial spin labelling is declared: only images can be made of it (perfline recon)")
     stages = build_stages(gadgets, header, settings, options.side)
@@ -75,18 +84,35 @@ def _check_file(path: Path, chain_name: str, options: "ScanOptions") -> None:
 
 
 def _show_header(header: "ScanHeader") -> None:
-    x, y = header.readout_axis, header.phase_axis
     click.echo(f"  trajectory {header.trajectory}, {header.n_coils or 'unknown'} coils, {header.n_slices} slices")
-    for name, axis in (("readout", x), ("phase", y)):
-        click.echo(
-            f"  {name}: {axis.n_encoded} points over {axis.field_of_view_encoded:g} mm encoded,"
-            f" {axis.n_recon} pixels over {axis.field_of_view_recon:g} mm reconstructed"
-        )
+    axes = {"readout": header.readout_axis, "phase": header.phase_axis, "partition": header.partition_axis}
+    for name, axis in axes.items():
+        if axis is not None:
+            click.echo(
+                f"  {name}: {axis.n_encoded} points over {axis.field_of_view_encoded:g} mm encoded,"
+                f" {axis.n_recon} pixels over {axis.field_of_view_recon:g} mm reconstructed"
+            )
+    if header.spiral is not None:
+        _show_spiral(header.spiral, header.limits["line"].count)
     for parameter in header.parameters.values():
         unit = f" {parameter.unit}" if parameter.unit else ""
         click.echo(f"  {parameter.name} = {_shown(parameter.value)}{unit}   ({parameter.origin})")
     for warning in header.warnings:
         click.echo(f"  warning: {warning}")
+
+
+def _show_spiral(spiral: "SpiralParameters", n_interleaves: int) -> None:
+    click.echo(f"  {n_interleaves} interleaves; trajectories in the readouts are {spiral.units}")
+    if spiral.design is not None:
+        click.echo(
+            f"  a design is described: HargreavesVDS2000, {spiral.design.n_interleaves} interleaves,"
+            f" {1e6 * spiral.design.sampling_time:g} us per sample, to {spiral.design.krmax_per_cm:g} cycles per cm"
+        )
+    if any(spiral.gradient_delays):
+        delays = ", ".join(f"{1e6 * delay:g}" for delay in spiral.gradient_delays)
+        click.echo(f"  gradient delays {delays} us (read, phase, slice)")
+    if spiral.gradient_response is not None:
+        click.echo(f"  gradient response of {len(spiral.gradient_response.kernel)} frequencies")
 
 
 def _shown(value: object) -> str:

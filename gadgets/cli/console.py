@@ -1,14 +1,22 @@
 """What a person sees while a scan runs: a line for each pair with the running CBF; on a terminal a progress bar too."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from perfline.gadgets.scan_figures import perfusion_figures
-from perfline.gadgets.stage_data import CbfVolume, Dropped, M0Volume, Notice, PerfusionAverage, ScanHeader, Volume
+from perfline.gadgets.stage_data import (
+    CbfVolume,
+    Dropped,
+    M0Volume,
+    Notice,
+    RegionPrecision,
+    ScanHeader,
+    ScanQuality,
+    Volume,
+)
 from perfline.gadgets.summary import ScanSummary
 
 __all__ = ["ConsoleSink"]
@@ -32,11 +40,15 @@ class ConsoleSink:
         self._n_volumes = n_volumes
         self._n_seen = 0
         self._ghost_level = float("nan")
-        self._average: PerfusionAverage | None = None
+        self._cbf: CbfVolume | None = None
+        self._flow_name = "CBF"
+        self._rejected: tuple[tuple[int, str], ...] = ()
         self._notices: set[str] = set()
 
     def open(self, header: ScanHeader) -> None:
         """Start the bar, on a terminal only."""
+        if header.asl is not None:
+            self._flow_name = header.asl.flow_name
         if not self._console.is_terminal:
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -52,14 +64,14 @@ class ConsoleSink:
             if self._progress is not None:
                 self._progress.update(self._task, completed=self._n_seen)
             if item.label is None:
-                self._say(f"volume {self._n_seen:3d}  ({item.key})  ghost {item.ghost_level:.1%}")
+                self._say(f"volume {self._n_seen:3d}  ({item.key}){_ghost_text(item.ghost_level)}")
         elif isinstance(item, M0Volume):
             mean = float(item.image[item.image > 0.2 * item.image.max()].mean()) if item.image.size else float("nan")
             self._say(f"M0        {item.n_volumes} volume(s), mean {mean:.4g}, TR correction x {item.correction:.3f}")
-        elif isinstance(item, PerfusionAverage):
-            self._average = item
         elif isinstance(item, CbfVolume):
-            self._say(self._cbf_line(item))
+            self._cbf = item
+        elif isinstance(item, ScanQuality):
+            self._show(item)
         elif isinstance(item, Dropped):
             where = f" of {item.key}" if item.key is not None else ""
             self._say(f"[yellow]dropped[/yellow]   {item.what}{where}: {item.reason}")
@@ -75,20 +87,64 @@ class ConsoleSink:
             self._progress = None
         return ()
 
-    def _cbf_line(self, item: CbfVolume) -> str:
-        figures = perfusion_figures(item, self._average)
-        unit = "mL/100g/min" if item.unit != "relative" else "(relative)"
-        error = figures["mean_cbf_voxel_standard_error"]
-        spread = f" ± {error:.1f}" if np.isfinite(error) else ""
-        tsnr = figures["median_tsnr"]
-        return (
-            f"pair {item.n_pairs:4d}  CBF {figures['mean_cbf']:6.1f}{spread} {unit} (mean of the head; ± of a voxel)"
-            + (f"  tSNR {tsnr:.2f}" if np.isfinite(tsnr) else "")
-            + f"  ghost {self._ghost_level:.1%}"
+    def _show(self, quality: ScanQuality) -> None:
+        """One line for a map of blood flow; another when the verdict on pairs has changed."""
+        figures, flow = quality.figures, self._cbf
+        self._say(
+            f"pair {quality.n_pairs:4d}{_which(flow)}  {self._flow_name} {_flow_text(flow, figures)}"
+            + _text_of("  tSNR {:.2f}", figures.get("median_tsnr"))
+            + _ghost_text(self._ghost_level)
+            + _forecast_text(flow, figures)
         )
+        if quality.rejected != self._rejected:
+            gone = ", ".join(str(pair) for pair, _ in quality.rejected) or "none"
+            self._say(f"[yellow]left out[/yellow]  pairs {gone}")
+            self._rejected = quality.rejected
 
     def _say(self, text: str) -> None:
         # rich wraps at 80 columns in a pipe; a log wants one line for one event
         (self._progress.console if self._progress is not None else self._console).print(
             text, highlight=False, soft_wrap=True
         )
+
+
+def _which(flow: CbfVolume | None) -> str:
+    return "" if flow is None or flow.artery is None else f"  artery {flow.artery}"
+
+
+def _flow_text(flow: CbfVolume | None, figures: Mapping[str, float]) -> str:
+    """Mean of the head with its error, where no regions are given, and of the least sure region where they are."""
+    precision = None if flow is None else flow.precision
+    unit = "(relative)" if flow is not None and flow.unit == "relative" else "mL/100g/min"
+    of_head = precision is not None and precision.label == 0
+    error = _error_text(precision) if of_head else ""
+    text = f"{figures['mean_cbf']:6.1f}{error} {unit} (head"
+    text += _text_of("; a voxel ± {:.1f}", figures["mean_cbf_voxel_standard_error"]) + ")"
+    text += _text_of("  grey matter {:.1f}", figures.get("mean_grey_matter"))
+    if precision is not None and not of_head:
+        text += f"  {precision.name} {precision.mean:.1f}{_error_text(precision)}"
+    return text
+
+
+def _error_text(precision: RegionPrecision | None) -> str:
+    return "" if precision is None else _text_of(" ± {:.2g}", precision.standard_error)
+
+
+def _forecast_text(flow: CbfVolume | None, figures: Mapping[str, float]) -> str:
+    if flow is None:
+        return ""
+    if flow.is_target_reached:
+        return "  target reached"
+    if flow.precision is None or flow.precision.n_pairs_needed is None:
+        return ""
+    return f"  needs {flow.precision.n_pairs_needed} pairs" + _text_of(" ({:.1f} min)", figures.get("minutes_needed"))
+
+
+def _text_of(text: str, value: float | None) -> str:
+    """Nothing where the value is not known."""
+    return text.format(value) if value is not None and np.isfinite(value) else ""
+
+
+def _ghost_text(level: float) -> str:
+    """Of a readout that has an N/2 ghost."""
+    return f"  ghost {level:.1%}" if np.isfinite(level) else ""

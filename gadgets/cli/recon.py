@@ -1,11 +1,11 @@
-"""``perfline recon``: the images of any EPI file."""
+"""``perfline recon``: the images of any EPI or spiral file."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from perfline.gadgets.cli.options import exit_code, key_values
+from perfline.gadgets.cli.options import exit_code, scan_options, spiral_options
 
 __all__ = ["command"]
 
@@ -20,18 +20,26 @@ __all__ = ["command"]
 @click.option("--montage/--no-montage", default=True, show_default=True, help="Write a PNG montage (extra 'view').")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, nothing else.")
+@spiral_options
 def command(
-    file: Path, out: Path | None, name: str, overwrite: bool, montage: bool, overrides: tuple[str, ...], as_json: bool
+    file: Path,
+    out: Path | None,
+    name: str,
+    overwrite: bool,
+    montage: bool,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    trajectory_path: Path | None,
+    field_map_path: Path | None,
 ) -> None:
-    """Reconstruct the images of the raw MRD FILE, an EPI scan of any kind; labelling is ignored."""
+    """Reconstruct the images of the raw MRD FILE, an EPI or spiral scan of any kind; labelling is ignored."""
     from perfline.gadgets.chain import load_chain
     from perfline.gadgets.cli.run_file import run_file
-    from perfline.gadgets.scan import ScanOptions
 
     summary = run_file(
         file,
-        chain=load_chain("epi"),
-        options=ScanOptions(key_values(overrides)),
+        chain=load_chain(_chain_name(file)),
+        options=scan_options(overrides, trajectory_path=trajectory_path, field_map_path=field_map_path),
         paced=None,
         out=out,
         name=name,
@@ -40,3 +48,17 @@ def command(
         as_json=as_json,
     )
     sys.exit(exit_code(summary))
+
+
+def _chain_name(file: Path) -> str:
+    """Chain for the trajectory that the header declares; what is wrong with the header is for the scan to say."""
+    from perfline.gadgets.errors import ScanHeaderError
+    from perfline.gadgets.mrd.mrd_file import MrdFile
+    from perfline.gadgets.mrd.mrd_header import MrdHeader
+
+    with MrdFile(file) as raw:
+        try:
+            trajectory = MrdHeader(raw.header_xml()).text("encoding/trajectory") or "epi"
+        except ScanHeaderError:
+            return "epi"
+    return "epi" if trajectory.lower() == "epi" else "spiral"

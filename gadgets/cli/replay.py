@@ -2,10 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from perfline.gadgets.cli.options import EXIT_CODES, exit_code, scan_options, select_chain, sidecar_options
+from perfline.gadgets.cli.options import EXIT_CODES, RegionFiles, exit_code, scan_options, select_chain, sidecar_options
+
+if TYPE_CHECKING:
+    from perfline.gadgets.replay.faults import FaultInjector
 
 __all__ = ["command"]
 
@@ -23,6 +27,17 @@ __all__ = ["command"]
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier scan in the folder.")
 @click.option("--montage/--no-montage", default=True, show_default=True, help="Write a PNG montage (extra 'view').")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, nothing else.")
+@click.option(
+    "--fault",
+    "fault_entries",
+    multiple=True,
+    metavar="KIND=RATE",
+    help="Spoil this share of the readouts: drop, duplicate, reorder (with one of the next 8), nan, counter (a flipped"
+    " bit), channels, samples (one less), delay, cut; corrupt is nan, counter, channels and samples in equal parts.",
+)
+@click.option("--fault-seed", default=0, show_default=True, help="The same seed gives the same faults.")
+@click.option("--fault-after", default=0, show_default=True, help="Leave so many readouts at the start alone.")
+@click.option("--fault-delay", default=0.1, show_default=True, help="Of --fault delay [s].")
 @sidecar_options
 def command(
     file: Path,
@@ -33,43 +48,78 @@ def command(
     overwrite: bool,
     montage: bool,
     as_json: bool,
+    fault_entries: tuple[str, ...],
+    fault_seed: int,
+    fault_after: int,
+    fault_delay: float,
     chain_name: str | None,
     overrides: tuple[str, ...],
     sidecar: Path | None,
     m0_path: Path | None,
+    trajectory_path: Path | None,
+    field_map_path: Path | None,
+    region_files: RegionFiles,
 ) -> None:
     """Play the raw MRD FILE as if the scanner sent it, and show perfusion and CBF as they come out.
 
-    The chain is 'pcasl_epi' unless --chain names another. Without --out nothing is written.
+    The chain is 'pcasl_epi' unless --chain names another. Without --out nothing is written. With --fault the scan is
+    spoilt on purpose, to see what it costs: what was done goes to stderr.
     """
+    from perfline.gadgets.replay.faults import FaultInjector, fault_rates
+
+    faults = None
+    if fault_entries:
+        faults = FaultInjector(fault_rates(fault_entries), seed=fault_seed, after=fault_after, delay=fault_delay)
     if address is not None:
-        if sidecar or m0_path or overrides:
-            raise click.UsageError("--set, --sidecar and --m0 belong to the server: they have no effect with --to")
-        sys.exit(_to_server(file, address, chain_name or "pcasl_epi", paced, out, overwrite))
+        if sidecar or m0_path or trajectory_path or field_map_path or overrides or region_files != RegionFiles():
+            raise click.UsageError(
+                "--set, --sidecar, --m0, --trajectory, --field-map, --regions (with its names and pairs), --grey-matter"
+                " and --white-matter belong to the server: they have no effect with --to"
+            )
+        sys.exit(_to_server(file, address, chain_name or "pcasl_epi", paced, out, overwrite, faults))
     from perfline.gadgets.cli.run_file import run_file
 
     summary = run_file(
         file,
         chain=select_chain(chain_name or "pcasl_epi"),
-        options=scan_options(overrides, sidecar, m0_path),
+        options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
         paced=paced,
         out=out,
         name=name,
         overwrite=overwrite,
         with_montage=montage,
         as_json=as_json,
+        faults=faults,
     )
+    _tell(faults)
     sys.exit(exit_code(summary))
 
 
-def _to_server(file: Path, address: str, chain: str, paced: float | None, out: Path | None, overwrite: bool) -> int:
+def _tell(faults: "FaultInjector | None") -> None:
+    """Say what was put in, beside the summary."""
+    if faults is not None:
+        what = ", ".join(f"{n} {kind}" for kind, n in faults.counts.items()) or "none"
+        n_volumes = len({fault.key for fault in faults.injected})
+        click.echo(f"faults put in: {what}; {n_volumes} volumes touched", err=True)
+
+
+def _to_server(
+    file: Path,
+    address: str,
+    chain: str,
+    paced: float | None,
+    out: Path | None,
+    overwrite: bool,
+    faults: "FaultInjector | None",
+) -> int:
     """Play the file to a server; what comes back goes to ``images.mrd.h5`` in `out`."""
     from perfline.gadgets.replay.send import send_file
 
     host, separator, port = address.rpartition(":")
     if not separator or not port.isdigit():
         raise click.BadParameter(f"expected HOST:PORT, got {address!r}", param_hint="--to")
-    result, files = send_file(file, (host, int(port)), chain, paced=paced, out=out, overwrite=overwrite)
+    result, files = send_file(file, (host, int(port)), chain, paced=paced, out=out, overwrite=overwrite, faults=faults)
+    _tell(faults)
     for text in (*result.texts, *result.errors):
         click.echo(text)
     click.echo(f"sent {result.n_readouts} readouts ({result.n_bytes / 1e6:.1f} MB), {result.n_images} images came back")

@@ -1,6 +1,7 @@
 """Run a file through a chain in this process, with console and files behind it: what ``replay`` and ``recon`` share."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from perfline.gadgets.cli.console import ConsoleSink
 from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.session import Session
 from perfline.gadgets.outputs import output_sinks
+from perfline.gadgets.replay.faults import FaultInjector
 from perfline.gadgets.replay.paced_session import PacedSession, Pacer
 from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.summary import ScanSummary
@@ -17,7 +19,7 @@ from perfline.gadgets.writers.json_file import plain_value
 from perfline.gadgets.writers.sink import Sink
 from perfline.gadgets.writers.summary_text import format_summary
 
-__all__ = ["run_file"]
+__all__ = ["run_file", "run_session"]
 
 
 def run_file(
@@ -31,6 +33,7 @@ def run_file(
     overwrite: bool,
     with_montage: bool,
     as_json: bool,
+    faults: FaultInjector | None = None,
 ) -> ScanSummary:
     """Play a raw file through a chain and show what comes out.
 
@@ -48,6 +51,8 @@ def run_file(
         See `output_sinks`.
     as_json : bool
         Print the summary as JSON and nothing else.
+    faults : FaultInjector, optional
+        What befalls the readouts on their way.
 
     Returns
     -------
@@ -58,15 +63,35 @@ def run_file(
     ConfigurationError, StreamError
         The file can't be opened.
     """
-    console = Console(quiet=as_json)
-    session: Session = FileSession(file)
+    session: Session = FileSession(file, through=faults)
     if paced is not None:
         session = PacedSession(session, Pacer(paced))
-    sinks: list[Sink] = [ConsoleSink(console)]
+    sinks: Sequence[Sink] = ()
     if out is not None:
-        sinks += output_sinks(out, name, overwrite=overwrite, with_montage=with_montage, heading=file.name)
-    console.print(f"{file} -> chain {chain.name}", highlight=False, soft_wrap=True)
-    summary = run_scan(session, lambda config: chain, options=options, sinks=sinks)
+        sinks = output_sinks(out, name, overwrite=overwrite, with_montage=with_montage, heading=file.name)
+    return run_session(session, str(file), chain=chain, options=options, sinks=sinks, as_json=as_json)
+
+
+def run_session(
+    session: Session, what: str, *, chain: Chain, options: ScanOptions, sinks: Sequence[Sink], as_json: bool
+) -> ScanSummary:
+    """Run a session through a chain and show what comes out.
+
+    Parameters
+    ----------
+    session : Session
+    what : str
+        Name of what is run.
+    chain : Chain
+    options : ScanOptions
+    sinks : sequence of Sink
+        Beside the console.
+    as_json : bool
+        Print the summary as JSON and nothing else.
+    """
+    console = Console(quiet=as_json)
+    console.print(f"{what} -> chain {chain.name}", highlight=False, soft_wrap=True)
+    summary = run_scan(session, lambda config: chain, options=options, sinks=[ConsoleSink(console), *sinks])
     if as_json:
         print(json.dumps(plain_value(summary.as_dict()), sort_keys=True))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from perfline.gadgets.cli.options import scan_options, select_chain, sidecar_options
+from perfline.gadgets.cli.options import RegionFiles, scan_options, select_chain, sidecar_options
 
 __all__ = ["command"]
 
@@ -34,6 +34,9 @@ def command(
     overrides: tuple[str, ...],
     sidecar: Path | None,
     m0_path: Path | None,
+    trajectory_path: Path | None,
+    field_map_path: Path | None,
+    region_files: RegionFiles,
 ) -> None:
     """Accept scans from MRD clients (FIRE, OpenRecon, gadgetron_ismrmrd_client, 'perfline replay --to').
 
@@ -63,7 +66,7 @@ def command(
         host=host,
         port=port,
         default_chain=select_chain(chain_name) if chain_name else None,
-        options=scan_options(overrides, sidecar, m0_path),
+        options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
         make_sinks=make_sinks,
         on_summary=report,
         timeout=timeout,

@@ -8,7 +8,7 @@ __all__ = ["command"]
 
 
 @click.command("warm-up")
-@click.option("--all", "with_nufft", is_flag=True, help="Also the NUFFT, which takes a minute the first time.")
+@click.option("--all", "with_nufft", is_flag=True, help="Also those of spirals, which take a minute the first time.")
 def command(with_nufft: bool) -> None:
     """Compile the kernels of an EPI scan into the cache, so that no scan has to wait for it."""
     from perfline.recon.warm_up import warm_up

@@ -73,6 +73,7 @@ def resolve_asl(
     field_strength: float | None,
     repetition_time: float | None,
     inversion_times: Sequence[float] = (),
+    is_3d: bool = False,
 ) -> AslParameters:
     """Resolve every parameter of labelling and quantification.
 
@@ -86,6 +87,8 @@ def resolve_asl(
         [T], [s]
     inversion_times : sequence of float
         The header's TI [ms], which for PASL is the delay.
+    is_3d : bool
+        Whether the header's matrix has partitions.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def resolve_asl(
     duration, cut_off, technique = _bolus(sources, labeling_type)
     m0_type = find_m0_type(sources, types)
     preparation = find_preparation_times(sources, repetition_time)
-    acquisition_type, slice_timing = _slice_timing(sources, limits["slice"].count)
+    acquisition_type, slice_timing = _slice_timing(sources, limits["slice"].count, is_3d=is_3d)
     sources.find("VascularCrushing", boolean)
     sources.find("VascularCrushingVENC", _any_numbers, unit="cm/s")
     return AslParameters(
@@ -247,13 +250,18 @@ def _blood_t1(sources: ParameterSources, field_strength: float | None, defaults:
     )
 
 
-def _slice_timing(sources: ParameterSources, n_slices: int) -> tuple[str, tuple[float, ...]]:
-    """Acquisition type and the excitation time of each slice, in the order of the slice counter."""
-    standard = Candidate("2D", "header encodedSpace.matrixSize.z")
+def _slice_timing(sources: ParameterSources, n_slices: int, *, is_3d: bool) -> tuple[str, tuple[float, ...]]:
+    """Acquisition type and the excitation time of each slice, in the order of the slice counter; none for 3D."""
+    standard = Candidate("3D" if is_3d else "2D", "header encodedSpace.matrixSize.z")
     acquisition_type = sources.require("MRAcquisitionType", choice("2D", "3D"), standard=standard)
-    if acquisition_type == "3D":
+    if acquisition_type != standard.value:
         origin = sources.parameters["MRAcquisitionType"].origin
-        raise ScanHeaderError(f"MRAcquisitionType ({origin}): 3D, but the header's matrix has a single partition")
+        partitions = "partitions" if is_3d else "a single partition"
+        raise ScanHeaderError(
+            f"MRAcquisitionType ({origin}): {acquisition_type}, but the header's matrix has {partitions}"
+        )
+    if is_3d:
+        return acquisition_type, ()
     default = Candidate((0.0,), "default: one slice") if n_slices == 1 else None
     times = sources.require(
         "SliceTiming", seconds_list, why=f"{n_slices} slices are excited one after the other", unit="s", default=default

@@ -132,8 +132,11 @@ class ExactReader:
     def _receive_into(self, target: memoryview, what: str, wanted: int = 0, done: int = 0) -> int:
         try:
             received = self._receive(target)
+        except StreamError:
+            # the connection has said itself what is wrong
+            raise
         except TimeoutError as error:
-            raise StreamError(f"nothing arrived in time while waiting for {what}") from error
+            raise StreamError(f"nothing arrived in time while waiting for {what} ({error})") from error
         except OSError as error:
             if done or wanted:
                 raise _truncated(what, wanted, done, f" ({error})") from error

@@ -1,12 +1,12 @@
 """A scan from an MRD file, answers into another."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from perfline.gadgets.errors import ConfigurationError, StreamError
 from perfline.gadgets.mrd.image_file import ImageFileWriter
-from perfline.gadgets.mrd.messages import Acquisition, HeaderXml, Image, Waveform
+from perfline.gadgets.mrd.messages import HeaderXml, Image, Message, Waveform
 from perfline.gadgets.mrd.mrd_file import MrdFile
 from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
 
@@ -26,6 +26,8 @@ class FileSession:
         Images that are sent are appended to this MRD file; without it they are thrown away.
     group : str, optional
         Group of the file; by default ``dataset`` or the only one there is.
+    through : callable, optional
+        Takes the readouts and gives what is delivered in their place, for faults put in on purpose.
 
     Raises
     ------
@@ -33,7 +35,14 @@ class FileSession:
         The file can't be read as an MRD file, or is also to be written.
     """
 
-    def __init__(self, path: Path | str, *, out: Path | str | None = None, group: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        out: Path | str | None = None,
+        group: str | None = None,
+        through: Callable[[Iterable[Message]], Iterator[Message]] | None = None,
+    ) -> None:
         if out is not None and Path(out).resolve() == Path(path).resolve():
             raise ConfigurationError(f"{path}: the images can't go to the file that they are made of")
         self._file = MrdFile(path, group)
@@ -42,7 +51,8 @@ class FileSession:
         self._counter = ReadoutCounter()
         self._has_sent_header = False
         self._has_ended = False
-        self._rows = self._file.acquisitions()
+        rows = self._file.acquisitions()
+        self._rows: Iterator[Message] = iter(rows) if through is None else through(rows)
         self._others = self._after_readouts()
         self.was_closed = False
 
@@ -69,7 +79,7 @@ class FileSession:
             self._has_sent_header = True
             return HeaderXml(self._file.header_xml())
         try:
-            message: Acquisition | Waveform | Image | None = next(self._rows, None) or next(self._others, None)
+            message: Message | None = next(self._rows, None) or next(self._others, None)
         except StreamError:
             self._has_ended = True
             raise

@@ -9,18 +9,19 @@ from typing import Any
 
 from perfline.gadgets.mrd.convert import milliseconds_from_seconds
 from perfline.gadgets.mrd.meta import MetaValue
-from perfline.gadgets.stage_data import Parameter, ScanHeader, SliceGeometry
+from perfline.gadgets.stage_data import Parameter, RegionPrecision, ScanHeader, SliceGeometry
 
-__all__ = ["common_meta", "parameters_as_json", "quantitative_meta", "window_meta"]
+__all__ = ["common_meta", "parameters_as_json", "precision_meta", "quantitative_meta", "window_meta"]
 
 _HISTORY = MappingProxyType(
     {
-        "magnitude": ("EPI",),
-        "perfusion": ("EPI", "SUB", "AVE"),
-        "pair": ("EPI", "SUB"),
-        "cbf": ("EPI", "SUB", "AVE", "CBF"),
+        "magnitude": (),
+        "perfusion": ("SUB", "AVE"),
+        "pair": ("SUB",),
+        "cbf": ("SUB", "AVE", "CBF"),
     }
 )
+"""Steps after the reconstruction, which is named by the trajectory."""
 
 
 def common_meta(
@@ -54,7 +55,7 @@ def common_meta(
     dict
         For `encode_meta`.
     """
-    steps = ("PERFLINE", *_HISTORY[history])
+    steps = ("PERFLINE", header.trajectory.upper(), *_HISTORY[history])
     meta: dict[str, MetaValue] = {
         "DataRole": "Image",
         "ImageType": "\\".join(image_type),
@@ -107,6 +108,33 @@ def quantitative_meta(*, role: str, unit: str, n_pairs: int, n_rejected: int, pa
         "PERFLINE_RejectedPairs": n_rejected,
         "PERFLINE_Parameters": parameters,
     }
+
+
+def precision_meta(precision: RegionPrecision | None, is_target_reached: bool) -> dict[str, MetaValue]:
+    """Entries that tell how sure the blood flow of a region is, so that the sequence can stop.
+
+    Parameters
+    ----------
+    precision : RegionPrecision, optional
+        Of the least sure region; None where nothing is known, as after the first pair.
+    is_target_reached : bool
+        Whether all regions have been as sure as wanted at this pair or before.
+
+    Notes
+    -----
+    ``PERFLINE_Region``, ``PERFLINE_StandardError`` (of the region's mean, in the unit of the image),
+    ``PERFLINE_PairsNeeded`` in all, where there is a target and enough pairs to tell, and ``PERFLINE_TargetReached``, 1
+    from the pair on that reached the target, which has no entry before.
+    """
+    meta: dict[str, MetaValue] = {}
+    if precision is not None:
+        meta["PERFLINE_Region"] = precision.name
+        meta["PERFLINE_StandardError"] = precision.standard_error
+        if precision.n_pairs_needed is not None:
+            meta["PERFLINE_PairsNeeded"] = precision.n_pairs_needed
+    if is_target_reached:
+        meta["PERFLINE_TargetReached"] = 1
+    return meta
 
 
 def window_meta(center: float, width: float) -> dict[str, MetaValue]:

@@ -31,6 +31,7 @@ from perfline.gadgets.mrd.convert import ticks_from_seconds
 from perfline.gadgets.mrd.image_meta import (
     common_meta,
     parameters_as_json,
+    precision_meta,
     quantitative_meta,
     window_meta,
 )
@@ -221,6 +222,7 @@ class ImageMaker:
                 n_rejected=flow.n_rejected,
                 parameters=self._parameters,
             )
+            meta |= precision_meta(flow.precision, flow.is_target_reached)
             meta |= window_meta(scale * window[0], scale * window[1]) if is_absolute else _window_of(pixels)
             images += self._images(series, pixels, flow.geometry, key, meta, time_stamp)
         return images

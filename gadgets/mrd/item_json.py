@@ -39,6 +39,7 @@ def item_as_json(item: CarriedItem) -> str:
                 "ghost_level": None if isnan(item.ghost_level) else float(item.ghost_level),
                 "time_stamp": float(item.time_stamp),
                 "label": None if item.label is None else _label_as_dict(item.label),
+                "order": item.order,
             }
         case M0Volume():
             fields |= {
@@ -85,7 +86,7 @@ def item_from_json(text: str, pixels: NDArray[Any]) -> CarriedItem:
             label = None if fields["label"] is None else _label_from_dict(fields["label"])
             key = _key_from_list(fields["key"])
             level = float("nan") if fields["ghost_level"] is None else fields["ghost_level"]
-            return Volume(pixels, key, geometry, level, fields["time_stamp"], label)
+            return Volume(pixels, key, geometry, level, fields["time_stamp"], label, fields["order"])
         source = tuple(_key_from_list(one) for one in fields["source"])
         if kind == "M0Volume":
             return M0Volume(pixels, geometry, fields["n_volumes"], fields["correction"], source)

@@ -10,7 +10,7 @@ import numpy as np
 from perfline.gadgets.errors import MissingParameterError
 from perfline.gadgets.stage_data import Parameter
 
-__all__ = ["Candidate", "ParameterSources", "missing_parameter"]
+__all__ = ["Candidate", "ParameterSources", "Stated", "missing_parameter", "stated_value"]
 
 Value = TypeVar("Value")
 Convert = Callable[[str, Any, str], Value]
@@ -20,6 +20,14 @@ Convert = Callable[[str, Any, str], Value]
 @dataclass(frozen=True)
 class Candidate:
     """A value from a standard field of the header, or a default, already converted."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A raw value in a source that has an origin of its own, such as one that an option has put above a sidecar."""
 
     value: Any
     origin: str
@@ -52,7 +60,8 @@ class ParameterSources:
 
     def raw(self, name: str) -> Any:
         """What the highest source that knows the name holds, as it stands, or None."""
-        return next((source[name] for _, source in self._sources if source.get(name) is not None), None)
+        found = (stated_value(source, name) for _, source in self._sources if source.get(name) is not None)
+        return next(found, None)
 
     def find(
         self,
@@ -91,11 +100,12 @@ class ParameterSources:
         ScanHeaderError
             A source holds a value that can't be used.
         """
-        candidates = [
-            Candidate(convert(name, source[name], origin.format(name=name)), origin.format(name=name))
+        stated = [
+            source[name] if isinstance(source[name], Stated) else Stated(source[name], origin.format(name=name))
             for origin, source in self._sources
             if source.get(name) is not None
         ]
+        candidates = [Candidate(convert(name, one.value, one.origin), one.origin) for one in stated]
         if standard is not None:
             candidates.append(standard)
         if not candidates:
@@ -137,6 +147,12 @@ class ParameterSources:
     def note(self, name: str, value: Any, unit: str, origin: str) -> None:
         """Record a value that was derived from others."""
         self.parameters[name] = Parameter(name, value, unit, origin)
+
+
+def stated_value(source: Mapping[str, Any], name: str) -> Any:
+    """What a source holds under a name, without its origin; None where it holds nothing."""
+    value = source.get(name)
+    return value.value if isinstance(value, Stated) else value
 
 
 def missing_parameter(name: str, why: str = "") -> MissingParameterError:

@@ -8,11 +8,22 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.errors import ScanHeaderError, TimeUnitError
 from perfline.recon.asl.encoding import make_encoding
 from perfline.recon.errors import ConditioningError, InputError
 
-__all__ = ["boolean", "choice", "count", "encoding_matrix", "number", "positive", "seconds", "seconds_list", "text"]
+__all__ = [
+    "TIME_NAMES",
+    "boolean",
+    "choice",
+    "count",
+    "encoding_matrix",
+    "number",
+    "positive",
+    "seconds",
+    "seconds_list",
+    "text",
+]
 
 # longest plausible time [s]: anything above it was surely given in ms
 _LONGEST = MappingProxyType(
@@ -30,6 +41,9 @@ _LONGEST = MappingProxyType(
         "M0RepetitionTime": 100.0,
     }
 )
+
+TIME_NAMES = tuple(_LONGEST)
+"""Parameters that are times, and refused where they are implausibly long."""
 
 
 def number(name: str, value: Any, origin: str) -> float:
@@ -62,9 +76,10 @@ def seconds(name: str, value: Any, origin: str) -> float:
         raise _bad(name, "a time in seconds, zero or more", value, origin)
     longest = _LONGEST.get(name)
     if longest is not None and result > longest:
-        raise ScanHeaderError(
-            f"{name} ({origin}): expected seconds, at most {longest:g}, got {result:g};"
-            f" if that is milliseconds, give it in seconds"
+        unit = "milliseconds" if result <= 1e3 * longest else "microseconds"
+        raise TimeUnitError(
+            f"{name} ({origin}): expected seconds, at most {longest:g}, got {result:g}; likely {unit}:"
+            " give it in seconds"
         )
     return result
 

@@ -48,7 +48,7 @@ class Session(Protocol):
         ...
 
     def send(self, images: Sequence[Image]) -> None:
-        """Send images, all of them before it returns.
+        """Send images in order; they may still be on their way when it returns.
 
         Raises
         ------
@@ -70,7 +70,13 @@ class Session(Protocol):
         ...
 
     def close(self) -> None:
-        """Say goodbye and let go; a second call does nothing."""
+        """Say goodbye once everything has been sent, and let go; a second call does nothing.
+
+        Raises
+        ------
+        StreamError
+            The peer didn't take everything; the session is closed all the same.
+        """
         ...
 
 

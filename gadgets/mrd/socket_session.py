@@ -1,18 +1,21 @@
 """A scan over a TCP connection: what a FIRE or OpenRecon client, or Gadgetron's own client, sends."""
 
-import contextlib
 import socket
 from collections.abc import Sequence
 
 from perfline.gadgets.errors import StreamError
+from perfline.gadgets.mrd.channel import DEFAULT_SEND_BUFFER, Channel
 from perfline.gadgets.mrd.incoming import IncomingStream
-from perfline.gadgets.mrd.messages import Close, Image, Message, Text
+from perfline.gadgets.mrd.messages import Close, HeaderXml, Image, Message, Text
 from perfline.gadgets.mrd.session import Incoming
+from perfline.gadgets.mrd.stream_spool import StreamSpool
+from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire import WireLimits, encode, encode_parts
 
 __all__ = ["SocketSession", "send_all"]
 
 _LINGER = 2.0
+_LONGEST_LINGER = 10.0
 
 
 class SocketSession:
@@ -21,10 +24,14 @@ class SocketSession:
     Parameters
     ----------
     connection : socket
-    timeout : float, optional
-        Longest wait for the peer [s]; None waits for ever.
+    times : TimeLimits, optional
+        How long the peer may keep this side waiting.
     limits : WireLimits, optional
         Sizes that the peer may declare.
+    send_buffer : int
+        Bytes of images that may wait for a peer that reads slowly, while its data are received.
+    spool : StreamSpool, optional
+        Keeps every byte that arrives, before it is looked at.
 
     Notes
     -----
@@ -33,13 +40,19 @@ class SocketSession:
     """
 
     def __init__(
-        self, connection: socket.socket, *, timeout: float | None = None, limits: WireLimits | None = None
+        self,
+        connection: socket.socket,
+        *,
+        times: TimeLimits | None = None,
+        limits: WireLimits | None = None,
+        send_buffer: int = DEFAULT_SEND_BUFFER,
+        spool: StreamSpool | None = None,
     ) -> None:
-        self._socket = connection
-        self._socket.settimeout(timeout)
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._incoming = IncomingStream(connection.recv_into, limits)
+        self._channel = Channel(connection, times, send_buffer)
+        receive = self._channel.receive
+        self._incoming = IncomingStream(receive if spool is None else spool.tee(receive), limits)
         self._is_closed = False
 
     @property
@@ -62,15 +75,18 @@ class SocketSession:
         StreamError, TruncatedStreamError
             The stream is broken.
         """
-        return self._incoming.read()
+        item = self._incoming.read()
+        if isinstance(item, HeaderXml):
+            self._channel.deadlines.header_came()
+        return item
 
     def send(self, images: Sequence[Image]) -> None:
-        """Send images in one go.
+        """Send images in one go; what the peer doesn't take yet goes out while its data are read.
 
         Raises
         ------
         StreamError
-            The peer is gone.
+            The peer is gone, or has taken nothing for too long.
         """
         self._send("images", *images)
 
@@ -99,26 +115,40 @@ class SocketSession:
         """Read the rest of the input and throw it away."""
         self._incoming.drain()
 
+    def stop(self, why: str, seconds: float) -> None:
+        """Make the next `read` fail, and everything end within some seconds; safe within a signal handler."""
+        self._channel.deadlines.stop(why, seconds)
+
     def close(self) -> None:
-        """Send CLOSE if the peer still listens, and close the socket.
+        """Send CLOSE once the peer has taken everything, and close the socket.
 
         Input that nobody has read is waited for during at most two seconds of silence: closing a socket on unread input
         resets the connection, and the images still on their way would be lost.
+
+        Raises
+        ------
+        StreamError
+            The peer went, or took too long, before it had all images; the socket is closed all the same.
         """
         if self._is_closed:
             return
         self._is_closed = True
-        with contextlib.suppress(OSError):
-            self._socket.sendall(encode(Close()))
-            if not self._incoming.has_ended:
-                self._socket.shutdown(socket.SHUT_WR)
-                self._socket.settimeout(_LINGER)
-                while self._socket.recv(1 << 16):
-                    continue
-        self._socket.close()
+        is_owed = self._channel.n_waiting > 0
+        try:
+            self._channel.send(encode(Close()))
+            self._channel.flush()
+        except StreamError as error:
+            # a peer that has everything needn't wait for CLOSE
+            if is_owed:
+                raise StreamError(f"the peer is gone before it had all images ({error})") from error
+        finally:
+            self._channel.close(0 if self._incoming.has_ended else _LINGER, _LONGEST_LINGER)
 
     def _send(self, what: str, *messages: Message) -> None:
-        send_all(self._socket, b"".join(part for message in messages for part in encode_parts(message)), what)
+        try:
+            self._channel.send(b"".join(part for message in messages for part in encode_parts(message)))
+        except StreamError as error:
+            raise StreamError(f"the peer is gone while sending {what} ({error})") from error
 
 
 def send_all(connection: socket.socket, data: bytes, what: str) -> None:

@@ -6,7 +6,6 @@ Sizes that a stranger declares are checked before memory is taken for them.
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from perfline.gadgets.mrd.messages import (
     Text,
     Waveform,
 )
+from perfline.gadgets.mrd.wire_limits import WireLimits
 from perfline.recon.errors import InputError
 
 __all__ = ["MessageReader", "WireLimits", "encode", "encode_parts", "image_header_from_bytes"]
@@ -47,19 +47,6 @@ _UINT64 = struct.Struct("<Q")
 _ACQUISITION_SIZES = struct.Struct("<H32xH2xH136xH")
 _ACQUISITION_SIZE = ACQUISITION_HEADER.itemsize
 _WAVEFORM_SIZES = struct.Struct("<28xHH")
-
-
-@dataclass(frozen=True)
-class WireLimits:
-    """The largest sizes that a peer may declare, in bytes and channels."""
-
-    header: int = 32 << 20
-    config: int = 8 << 20
-    text: int = 1 << 20
-    meta: int = 16 << 20
-    readout: int = 256 << 20
-    image: int = 1 << 30
-    n_channels: int = 1024
 
 
 class MessageReader:
@@ -151,10 +138,10 @@ class MessageReader:
         if dtype is None:
             raise StreamError(f"image header: unknown data type {data_type}, expected one of {sorted(DATA_TYPES)}")
         n_bytes = n_x * n_y * n_z * n_channels * dtype.itemsize
-        if n_bytes > self._limits.image:
+        if n_channels > self._limits.n_channels or n_bytes > self._limits.image:
             raise StreamError(
                 f"image header: {n_channels} channels of {n_x} x {n_y} x {n_z} {dtype} are more than the"
-                f" {self._limits.image} bytes allowed"
+                f" {self._limits.n_channels} channels and {self._limits.image} bytes allowed"
             )
         (n_meta,) = _UINT64.unpack(self._reader.take(8, "the length of an image's meta"))
         attributes = self._bytes(n_meta, self._limits.meta, "an image's meta")
@@ -166,9 +153,12 @@ class MessageReader:
     def _waveform(self) -> Waveform:
         head = bytes(self._reader.take(WAVEFORM_HEADER.itemsize, "a waveform header"))
         n_samples, n_channels = _WAVEFORM_SIZES.unpack_from(head)
+        if n_channels > self._limits.n_channels or 4 * n_channels * n_samples > self._limits.waveform:
+            raise StreamError(
+                f"waveform header: {n_channels} channels of {n_samples} samples are more than the"
+                f" {self._limits.n_channels} channels and {self._limits.waveform} bytes allowed"
+            )
         data = np.empty((n_channels, n_samples), np.uint32)
-        if data.nbytes > self._limits.readout:
-            raise StreamError(f"waveform header: {n_channels} channels of {n_samples} samples are more than allowed")
         if data.size:
             self._reader.fill(_bytes_of(data), "a waveform's data")
         return Waveform(head, data)

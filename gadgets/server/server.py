@@ -1,26 +1,22 @@
-"""The embedded MRD server: scanners and clients connect, one scan after another is run in this process.
+"""The embedded MRD server in its simplest form: one scan after another, in this process.
 
 It speaks the stream of FIRE and OpenRecon clients and of Gadgetron's own client: configuration (a name or the text of a
-chain), header, readouts; images come back on the same connection while the scan runs.
+chain), header, readouts; images come back on the same connection while the scan runs. `ProcessServer` does the same
+with a process for each scan; this one is for those who want to hold the sinks and the summaries in their hands.
 """
 
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from perfline.gadgets.chain import Chain, load_chain, parse_chain
 from perfline.gadgets.errors import ConfigurationError
-from perfline.gadgets.mrd.messages import ConfigName, ConfigText
-from perfline.gadgets.mrd.socket_session import SocketSession
-from perfline.gadgets.scan import ScanOptions, run_scan
+from perfline.gadgets.server.scan_work import ScanRun, ScanWork
 from perfline.gadgets.summary import ScanSummary
-from perfline.gadgets.writers.sink import Sink
-from perfline.recon.errors import PerflineError
 from perfline.recon.warm_up import warm_up
 
-__all__ = ["Server", "chain_selector"]
+__all__ = ["Server", "listen"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,38 +24,18 @@ _ACCEPT_INTERVAL = 0.2
 """How often the server looks whether it is to stop [s]."""
 
 
-def chain_selector(default: Chain | None) -> Callable[[ConfigName | ConfigText | None], Chain]:
-    """Make the function that turns a peer's configuration into a chain.
+def listen(host: str, port: int) -> socket.socket:
+    """Listen for connections.
 
-    Parameters
-    ----------
-    default : Chain, optional
-        For a peer that sends no configuration.
-
-    Returns
-    -------
-    callable
-        A name is looked up among the installed chains, a text is read as a Gadgetron v2 configuration; it raises
-        ConfigurationError for what is not installed, not allowed, or missing.
+    Raises
+    ------
+    ConfigurationError
+        The port is taken or not allowed, or there is no such interface.
     """
-
-    def select(config: ConfigName | ConfigText | None) -> Chain:
-        if isinstance(config, ConfigName):
-            return load_chain(config.name)
-        if isinstance(config, ConfigText):
-            return parse_chain(config.xml, "sent by the client")
-        if default is None:
-            raise ConfigurationError("no configuration came (id 1 or 2), and the server has no default chain")
-        return default
-
-    return select
-
-
-def _refuse_with(error: PerflineError) -> Callable[[ConfigName | ConfigText | None], Chain]:
-    def refuse(config: ConfigName | ConfigText | None) -> Chain:
-        raise error
-
-    return refuse
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise ConfigurationError(f"can't listen on {host}:{port}: {error.strerror}") from error
 
 
 @dataclass
@@ -68,27 +44,19 @@ class Server:
 
     Parameters
     ----------
+    work : ScanWork
     host : str
         Loopback unless asked otherwise: whoever can connect can start a scan.
     port : int
         0: any free one, see `address` after `bind`.
-    default_chain : Chain, optional
-    options : ScanOptions
-    make_sinks : callable
-        Gives the sinks of the scan with this number, from 1.
     on_summary : callable, optional
         Called after each scan.
-    timeout : float, optional
-        Longest silence of a client [s].
     """
 
+    work: ScanWork = field(default_factory=ScanWork)
     host: str = "127.0.0.1"
     port: int = 9002
-    default_chain: Chain | None = None
-    options: ScanOptions = field(default_factory=ScanOptions)
-    make_sinks: Callable[[int], Sequence[Sink]] = lambda number: ()
     on_summary: Callable[[ScanSummary], None] | None = None
-    timeout: float | None = 120.0
 
     def __post_init__(self) -> None:
         self._listener: socket.socket | None = None
@@ -118,10 +86,7 @@ class Server:
             The port is taken or not allowed.
         """
         warm_up()
-        try:
-            self._listener = socket.create_server((self.host, self.port))
-        except OSError as error:
-            raise ConfigurationError(f"can't listen on {self.host}:{self.port}: {error.strerror}") from error
+        self._listener = listen(self.host, self.port)
         self._listener.settimeout(_ACCEPT_INTERVAL)
 
     def serve(self, n_scans: int | None = None) -> None:
@@ -147,15 +112,6 @@ class Server:
     def _serve_one(self, connection: socket.socket, peer: str) -> None:
         self.n_scans += 1
         _LOG.info("scan %d from %s", self.n_scans, peer)
-        session = SocketSession(connection, timeout=self.timeout)
-        select = chain_selector(self.default_chain)
-        sinks: Sequence[Sink] = ()
-        try:
-            sinks = self.make_sinks(self.n_scans)
-        except PerflineError as error:
-            # this scan is refused; the server goes on
-            select = _refuse_with(error)
-        summary = run_scan(session, select, options=self.options, sinks=sinks)
-        _LOG.info("scan %d: %s %s", self.n_scans, summary.status, summary.reason)
+        summary = ScanRun(self.work, connection, self.n_scans).run()
         if self.on_summary is not None:
             self.on_summary(summary)

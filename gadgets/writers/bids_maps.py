@@ -6,6 +6,8 @@
 ``NAME_desc-standarderror_cbf``             its standard error
 ``NAME_att``                                arterial transit time of a fit [s]
 ``NAME_desc-standarderror_att``             its standard error
+``NAME_desc-arterial_cbv``                  arterial blood volume, where it is fitted, and
+``NAME_desc-standarderrorarterial_cbv``     its standard error
 ``NAME_desc-reducedchisquare_statmap``      of the fit
 ``NAME_desc-fitstatus_mask``                code of what failed, 0 for a sound fit (`perfline.recon.asl.fit_status`)
 ``NAME_desc-territories_dseg``              number of the artery that most probably feeds a voxel
@@ -33,6 +35,8 @@ MAP_NAMES: Final = (
     "desc-standarderror_rbf",
     "att",
     "desc-standarderror_att",
+    "desc-arterial_cbv",
+    "desc-standarderrorarterial_cbv",
     "desc-reducedchisquare_statmap",
     "desc-fitstatus_mask",
     "desc-territories_dseg",
@@ -98,7 +102,20 @@ def _fit_maps(header: ScanHeader, flow: CbfVolume, fit: KineticFit, source: str)
         return perfusion_sidecar(header, [flow], text, units, source)
 
     codes = {str(status.value): status.name for status in FitStatus}
+    volume = []
+    if fit.arterial_blood_volume is not None and fit.arterial_blood_volume_error is not None:
+        text = "Arterial blood volume, fraction of the voxel"
+        volume = [
+            DerivedMap("desc-arterial_cbv", fit.arterial_blood_volume, flow.geometry, sidecar(text, "1")),
+            DerivedMap(
+                "desc-standarderrorarterial_cbv",
+                fit.arterial_blood_volume_error,
+                flow.geometry,
+                sidecar(f"Standard error: {text}", "1"),
+            ),
+        ]
     return [
+        *volume,
         DerivedMap("att", fit.arterial_transit_time, flow.geometry, sidecar("Arterial transit time", "s"), _ATT_WINDOW),
         DerivedMap(
             "desc-standarderror_att",

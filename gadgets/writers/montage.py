@@ -49,8 +49,13 @@ class MontageRow:
     unit: str
 
 
-def require_matplotlib() -> ModuleType:
+def require_matplotlib(what: str = "montage") -> ModuleType:
     """Import matplotlib, which is an optional extra.
+
+    Parameters
+    ----------
+    what : str
+        Needs it.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def require_matplotlib() -> ModuleType:
     try:
         import matplotlib
     except ImportError as error:
-        raise ConfigurationError("montage: needs matplotlib: pip install perfline[view]") from error
+        raise ConfigurationError(f"{what}: needs matplotlib: pip install perfline[view]") from error
     return matplotlib
 
 

@@ -12,6 +12,7 @@ from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, S
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.montage import MontageRow, require_matplotlib, upper_window, write_montage
 from perfline.gadgets.writers.sink import claim_files, prepare_folder
+from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.parameters import VolumeType
 
 __all__ = ["MontageSink"]
@@ -20,12 +21,15 @@ _CBF_TOP: Final = 100.0
 _STANDARD_ERROR_TOP: Final = 20.0
 """Windows of the quantitative maps [mL/100g/min], the same in all scans, so that pictures can be compared."""
 
+_TRANSIT_TIME_TOP: Final = 2.5
+"""Window of the arterial transit time [s]."""
+
 _GHOST_WINDOW: Final = 8
 """Share of the window in which the ghosts of a plain series are shown."""
 
 
 class MontageSink:
-    """Draw what a scan gave: mean control, M0, difference, blood flow, standard error; or the mean of a plain series.
+    """Draw what a scan gave: mean control, M0, difference, flow, its error, transit time; or a plain series' mean.
 
     Parameters
     ----------
@@ -143,9 +147,16 @@ class MontageSink:
             parts.append(self._header.asl.labeling_type.value)
         latest = self._cbf or self._average
         if latest is not None:
-            parts.append(f"PLD {latest.post_labeling_delay:g} s")
+            parts.append(_delays_in_words(latest))
             parts.append(f"{latest.n_pairs} pairs, {latest.n_rejected} rejected")
         return " · ".join(parts)
+
+
+def _delays_in_words(latest: CbfVolume | PerfusionAverage) -> str:
+    if isinstance(latest, CbfVolume) and latest.fit is not None:
+        delays = latest.fit.post_labeling_delays
+        return f"{len(delays)} PLDs, {min(delays):g} to {max(delays):g} s"
+    return f"PLD {latest.post_labeling_delay:g} s"
 
 
 def _grey(title: str, volume: NDArray[np.floating], top: float) -> MontageRow:
@@ -162,4 +173,12 @@ def _cbf_rows(cbf: CbfVolume) -> list[MontageRow]:
             maps.append(("Standard error of CBF", cbf.standard_error, "viridis", _STANDARD_ERROR_TOP))
     masked = [(title, np.where(cbf.mask, image, np.nan), colours, top) for title, image, colours, top in maps]
     unit = "a.u." if cbf.unit == "relative" else cbf.unit.replace("100g", "100 g")
-    return [MontageRow(title, image, colours, 0.0, top, unit) for title, image, colours, top in masked]
+    rows = [MontageRow(title, image, colours, 0.0, top, unit) for title, image, colours, top in masked]
+    if cbf.fit is not None:
+        # where it is at a bound, or nothing is known of it, there is no time to show
+        is_sound = cbf.mask & (cbf.fit.status == FitStatus.CONVERGED)
+        times = np.where(is_sound, cbf.fit.arterial_transit_time, np.nan)
+        rows.append(
+            MontageRow("Arterial transit time, where the fit is sound", times, "viridis", 0.0, _TRANSIT_TIME_TOP, "s")
+        )
+    return rows

@@ -14,7 +14,20 @@ _FIGURE_NAMES: Final = {
     "negative_share": "share of negative voxels",
     "median_tsnr": "temporal SNR of a pair, median",
     "n_waveforms": "waveforms",
+    "mean_grey_matter": "CBF, mean of grey matter",
+    "mean_white_matter": "CBF, mean of white matter",
+    "grey_white_ratio": "CBF, grey over white matter",
+    "bright_dark_ratio": "CBF, bright over dark voxels of M0",
+    "quality_evaluation_index": "quality evaluation index (QEI)",
+    "control_drift_percent_per_minute": "drift of the controls [%/min]",
+    "control_drift_percent_per_pair": "drift of the controls [%/pair]",
+    "ghost_level": "ghost level, mean of the volumes",
+    "seconds_per_pair": "time for a pair [s]",
+    "minutes_needed": "time to the target, in all [min]",
 }
+
+_MAX_REGIONS: Final = 20
+"""Regions that are listed."""
 
 _MAX_REASONS: Final = 12
 """Reasons for drops that are listed; all of them are in the JSON."""
@@ -45,6 +58,8 @@ def format_summary(summary: Mapping[str, Any]) -> str:
         _figures(summary.get("figures") or {}),
         _latencies(summary.get("latency") or {}),
         _stages(summary.get("stages") or ()),
+        _regions(summary.get("regions") or ()),
+        _rejected(summary.get("rejected") or ()),
         _drops(summary.get("drop_reasons") or {}),
         _notices(summary.get("notices") or ()),
         _parameters(summary.get("parameters") or {}),
@@ -83,6 +98,28 @@ def _rates(summary: Mapping[str, Any]) -> str:
 def _figures(figures: Mapping[str, Any]) -> list[str]:
     rows = [(_FIGURE_NAMES.get(name, name.replace("_", " ")), _number(value)) for name, value in figures.items()]
     return _section("Figures (blood flow in mL/100g/min where M0 is known)", _table(rows))
+
+
+def _regions(regions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Precision of the mean blood flow of regions; a long list is cut, all of it is in the JSON."""
+    rows = [
+        (
+            one["name"],
+            _number(one["mean"]),
+            _number(one["standard_error"]),
+            one["n_voxels"],
+            one["n_pairs"],
+            "-" if one["n_pairs_needed"] is None else one["n_pairs_needed"],
+        )
+        for one in regions[:_MAX_REGIONS]
+    ]
+    head = [("", "CBF", "error", "voxels", "pairs", "needed")] if rows else []
+    more = [f"... {len(regions) - _MAX_REGIONS} more"] if len(regions) > _MAX_REGIONS else []
+    return _section("Mean blood flow of regions, and its standard error", [*_table([*head, *rows], right=True), *more])
+
+
+def _rejected(rejected: Sequence[Mapping[str, Any]]) -> list[str]:
+    return _section("Pairs left out", _table([(f"pair {one['pair']}", one["reason"]) for one in rejected]))
 
 
 def _latencies(latency: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["add_to_statistics", "mean_of_neighbours", "subtract_along_phase", "subtract_magnitudes", "warm_up"]
+__all__ = [
+    "add_to_statistics",
+    "blood_flow",
+    "mean_of_neighbours",
+    "statistics_maps",
+    "subtract_along_phase",
+    "subtract_magnitudes",
+    "warm_up",
+]
 
 
 @njit(cache=True, nogil=True)
@@ -22,6 +30,51 @@ def add_to_statistics(
         before = image[i] - mean[i]
         mean[i] += before / n
         squares[i] += before * (image[i] - mean[i])
+
+
+@njit(cache=True, nogil=True)
+def statistics_maps(
+    mean: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    n: int,
+    out_mean: NDArray[np.float32],
+    out_variance: NDArray[np.float32],
+    out_tsnr: NDArray[np.float32],
+) -> None:
+    """Mean, variance ``squares / (n - 1)`` and their ratio ``mean / sqrt(variance)`` of two or more images; all flat.
+
+    The ratio is NaN where the variance is 0.
+    """
+    for i in range(mean.size):
+        variance = squares[i] / (n - 1)
+        out_mean[i] = mean[i]
+        out_variance[i] = variance
+        out_tsnr[i] = mean[i] / np.sqrt(variance) if variance > 0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def blood_flow(
+    delta_m: NDArray[np.float32],
+    m0: NDArray[np.float32],
+    factor: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
+    """``factor delta_m / m0``, arrays (n_slices, n_pixels), one factor for each slice.
+
+    0 outside the mask; NaN inside it where M0 is not positive or the result is not finite. The quotient is rounded to
+    single precision before it is multiplied, as numpy does.
+    """
+    for slice_ in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            if not mask[slice_, i]:
+                out[slice_, i] = 0
+                continue
+            reference = m0[slice_, i]
+            flow = np.nan
+            if np.isfinite(reference) and reference > 0:
+                flow = factor[slice_] * np.float32(delta_m[slice_, i] / reference)
+            out[slice_, i] = flow if np.isfinite(flow) else np.nan
 
 
 @njit(cache=True, nogil=True)
@@ -71,6 +124,9 @@ def warm_up() -> None:
     image = np.ones(3, np.float32)
     pair = np.ones(3, np.complex64)
     add_to_statistics(image, 1, np.zeros(3), np.zeros(3))
+    statistics_maps(np.ones(3), np.ones(3), 2, image.copy(), image.copy(), image.copy())
+    plane = np.ones((1, 3), np.float32)
+    blood_flow(plane, plane, np.ones(1), np.ones((1, 3), np.bool_), plane.copy())
     subtract_magnitudes(pair, pair, image)
     subtract_along_phase(pair, pair, image)
     mean_of_neighbours(pair, pair, False, pair)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.recon.asl import region_kernels as kernels
 from perfline.recon.checks import check_shape
 from perfline.recon.errors import InputError
 
@@ -70,7 +71,10 @@ class RegionCourse:
         used = np.isfinite(values) & (values > 0)
         self._voxels, self._region_of, self._scale = self._inside[used], self._region[used], values[used]
         self.n_voxels = np.bincount(self._region_of, minlength=self.numbers.size)
-        before, self._mean_scale = self._mean_scale, self._means(self._scale)
+        sums = np.bincount(self._region_of, values[used], self.numbers.size)
+        unknown = np.full(self.numbers.size, np.nan)
+        before = self._mean_scale
+        self._mean_scale = np.divide(sums, self.n_voxels, out=unknown, where=self.n_voxels > 0)
         for row in self._rows.values():
             row *= self._mean_scale / before
 
@@ -80,12 +84,14 @@ class RegionCourse:
         Raises
         ------
         InputError
-            The shape differs, or no scale is known yet.
+            Another shape or type, or no scale is known yet.
         """
-        check_shape("delta_m", delta_m, self.shape)
+        flat = self._flat("delta_m", delta_m)
         if self._scale is None:
             raise InputError("scale: expected it before the first image, got none")
-        self._rows[pair] = self._means(delta_m.reshape(-1)[self._voxels] * self._scale)
+        row = np.empty(self.numbers.size)
+        kernels.scaled_means(flat, self._scale, self._voxels, self._region_of, self.n_voxels, row)
+        self._rows[pair] = row
 
     def means(self, without: frozenset[int] = frozenset()) -> NDArray[np.float64]:
         """All pairs but some.
@@ -98,7 +104,7 @@ class RegionCourse:
         rows = [row for pair, row in self._rows.items() if pair not in without]
         return np.array(rows, np.float64).reshape(len(rows), self.numbers.size)
 
-    def statistics_of(self, image: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def statistics_of(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation (n - 1) over the voxels of each region; what is not finite is left out.
 
         Returns
@@ -109,18 +115,20 @@ class RegionCourse:
         Raises
         ------
         InputError
-            The shape differs.
+            Another shape or type.
         """
-        check_shape("image", image, self.shape)
-        values = image.reshape(-1)[self._voxels].astype(np.float64)
-        finite = np.isfinite(values)
-        values, region, n_regions = values[finite], self._region_of[finite], self.numbers.size
-        counts = np.bincount(region, minlength=n_regions)
-        unknown = np.full(n_regions, np.nan)
-        means = np.divide(np.bincount(region, values, n_regions), counts, out=unknown.copy(), where=counts > 0)
-        squares = np.bincount(region, (values - means[region]) ** 2, n_regions)
-        return means, np.sqrt(np.divide(squares, counts - 1, out=unknown, where=counts > 1))
+        counts, means, deviations = (
+            np.empty_like(self.n_voxels),
+            np.empty(self.numbers.size),
+            np.empty(self.numbers.size),
+        )
+        flat = self._flat("image", image)
+        kernels.region_statistics(flat, self._voxels, self._region_of, counts, means, deviations)
+        return means, deviations
 
-    def _means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = np.bincount(self._region_of, values, minlength=self.numbers.size)
-        return np.divide(sums, self.n_voxels, out=np.full(self.numbers.size, np.nan), where=self.n_voxels > 0)
+    def _flat(self, name: str, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Checked: another type or layout would be compiled anew in the middle of a scan."""
+        check_shape(name, image, self.shape)
+        if image.dtype != np.float32 or not image.flags.c_contiguous:
+            raise InputError(f"{name}: expected C-contiguous float32, got {image.dtype}")
+        return image.reshape(-1)

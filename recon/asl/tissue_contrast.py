@@ -49,12 +49,12 @@ def bright_and_dark(
 
     Notes
     -----
-    The image is divided by its Gaussian mean within the mask (`SHADING_WIDTH`), which removes what varies over more than
-    some centimetres. Proton density makes grey matter the brighter in an M0 of long repetition time by about a seventh,
-    so that bright voxels are richer in it; but they are no segmentation: voxels of both tissues, fluid and fat
-    are in either group, and noise of M0 makes a voxel bright and its flow low at once, which draws the ratio
-    below that of grey over white matter. It serves to follow one scan, or to compare scans of one protocol, and has a
-    name of its own.
+    The image is divided by its Gaussian mean within the mask (`SHADING_WIDTH`), which removes what varies over more
+    than some centimetres. Proton density makes grey matter the brighter in an M0 of long repetition time by about a
+    seventh, so that bright voxels are richer in it; but they are no segmentation: voxels of both tissues, fluid and fat
+    are in either group, and noise of M0 makes a voxel bright and its flow low at once, which draws the ratio below that
+    of grey over white matter, below 1 in a noisy scan. It serves to follow one scan, or to compare scans of one
+    protocol, and has a name of its own.
 
     Examples
     --------
@@ -105,7 +105,8 @@ def flow_ratio(cbf: NDArray[np.floating], numerator: NDArray[np.bool_], denomina
 
     Examples
     --------
-    >>> flow_ratio(np.array([[[60.0, 20.0, np.nan]]]), np.array([[[True, False, True]]]), np.array([[[False, True, False]]]))
+    >>> grey = np.array([[[True, False, True]]])
+    >>> flow_ratio(np.array([[[60.0, 20.0, np.nan]]]), grey, ~grey)
     3.0
     """
     means = []

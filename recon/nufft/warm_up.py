@@ -4,6 +4,7 @@ import numpy as np
 
 from perfline.recon.nufft import row_product_kernels
 from perfline.recon.nufft.plan import NufftPlan, PathName
+from perfline.recon.nufft.stack import StackTransform
 from perfline.recon.nufft.toeplitz import NormalOperator
 from perfline.recon.nufft.wide import wide_applies
 
@@ -16,6 +17,9 @@ def warm_up() -> None:
     With a warm cache this takes a fraction of a second; without, a minute.
     """
     row_product_kernels.warm_up()
+    stack = StackTransform([0, 1], 1, 2, 2)
+    partitions = np.zeros((2, 1, 8, 8), np.complex64)
+    stack.combined(stack.coil_images(partitions), partitions)
     paths: tuple[PathName, ...] = ("portable", "wide") if wide_applies((8, 8), 8) else ("portable",)
     for matrix in ((8, 8), (8, 8, 8)):
         trajectory = np.zeros((1, 8, len(matrix)))

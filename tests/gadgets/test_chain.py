@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 from scan_headers import scan_header
+from spiral_scans import GaussianScan
 
 from perfline.gadgets.chain import GADGETS, build_stages, installed_chains, load_chain, node_chain, parse_chain
 from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
@@ -29,19 +30,22 @@ def names(stages):
 
 
 def test_every_installed_chain_can_be_read_and_built():
-    assert set(installed_chains()) == {"epi", "pcasl_epi", "pcasl_epi_split"}
+    epi, spiral = ({f"pcasl_{kind}", f"pcasl_{kind}_split", kind} for kind in ("epi", "spiral"))
+    assert set(installed_chains()) == epi | spiral
     for name in installed_chains():
         chain = load_chain(name)
-        assert build_stages(chain.gadgets, scan_header(), chain.settings())
+        header = scan_header() if name in epi else GaussianScan().header
+        assert build_stages(chain.gadgets, header, chain.settings())
 
 
-def test_the_split_chain_has_the_stages_of_the_whole_one():
-    header, settings = scan_header(), Settings()
-    whole = build_stages(load_chain("pcasl_epi").gadgets, header, settings)
-    split = build_stages(load_chain("pcasl_epi_split.xml").gadgets, header, settings)
+@pytest.mark.parametrize(("kind", "first"), [("epi", "accumulate"), ("spiral", "accumulate_spiral")])
+def test_the_split_chain_has_the_stages_of_the_whole_one(kind, first):
+    header, settings = scan_header() if kind == "epi" else GaussianScan().header, Settings()
+    whole = build_stages(load_chain(f"pcasl_{kind}").gadgets, header, settings)
+    split = build_stages(load_chain(f"pcasl_{kind}_split.xml").gadgets, header, settings)
     assert names(whole) == names(split)
-    assert names(whole)[0] == "accumulate"
-    assert names(whole)[-1] == "quantify"
+    assert names(whole)[0] == first
+    assert names(whole)[-2:] == ["quantify", "assess"]
 
 
 def test_properties_and_protocol_become_settings():
@@ -92,7 +96,9 @@ def test_a_wrong_property_is_refused_by_name():
 
 @pytest.mark.parametrize("name", ["nothing", "../chains/epi", "/etc/passwd", "epi.xml.xml", ""])
 def test_only_installed_names_are_looked_up(name):
-    with pytest.raises(ConfigurationError, match=r"no installed chain .*; installed: epi, pcasl_epi, pcasl_epi_split"):
+    with pytest.raises(
+        ConfigurationError, match=r"no installed chain .*; installed: epi, pcasl_epi, pcasl_epi_split, "
+    ):
         load_chain(name)
 
 
@@ -112,6 +118,21 @@ def test_perfusion_needs_labelling(gadget):
 
 def test_images_need_none():
     assert names(build_stages(["epi_recon"], scan_header(asl=None), Settings())) == ["accumulate", "reconstruct_epi"]
+
+
+def test_the_trajectory_picks_the_branch():
+    epi, spiral = scan_header(), GaussianScan().header
+    assert names(build_stages(["realtime_perfusion"], epi, Settings()))[:2] == ["accumulate", "reconstruct_epi"]
+    stages = build_stages(["realtime_perfusion"], spiral, Settings())
+    assert names(stages)[:3] == ["accumulate_spiral", "reconstruct_spiral", "label"]
+    assert names(build_stages(["spiral_recon"], replace(spiral, asl=None), Settings())) == names(stages)[:2]
+
+
+def test_a_gadget_for_another_trajectory_is_refused_with_the_right_one_named():
+    with pytest.raises(ScanHeaderError, match=r"epi_recon: expected encoding.trajectory epi, got spiral.*spiral_recon"):
+        build_stages(["epi_recon"], GaussianScan().header, Settings())
+    with pytest.raises(ScanHeaderError, match=r"spiral_recon: expected another .* than epi: .* for epi_recon, or"):
+        build_stages(["spiral_recon"], scan_header(), Settings())
 
 
 def test_every_gadget_has_its_entry_point():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from perfline.recon.errors import InputError
-from perfline.recon.geometry import lps_affine, slice_step, stack_positions
+from perfline.recon.geometry import corner_distance, lps_affine, slice_step, stack_positions
 
 # an oblique right-handed set: rotation about a skew axis, so that no entry is zero
 _ANGLE = 0.4
@@ -151,3 +151,18 @@ def test_bad_input(change: dict[str, object], message: str) -> None:
     }
     with pytest.raises(InputError, match=message):
         lps_affine(**{**arguments, **change})  # type: ignore[arg-type]
+
+
+def test_corners_tell_how_far_two_affines_are_apart():
+    one = np.diag([-3.0, 2.5, 6.0, 1.0])
+    moved = one.copy()
+    moved[:3, 3] = 3.0, -4.0, 12.0
+    assert corner_distance((4, 10, 12), one, moved) == pytest.approx(13.0)
+    # slices turned about x = 0, y = 0: only the last ones move, by 3 steps of 1 mm
+    turned = one.copy()
+    turned[0, 2] = 1.0
+    assert corner_distance((4, 10, 12), one, turned) == pytest.approx(3.0)
+    with pytest.raises(InputError, match=r"other: expected \(4, 4\)"):
+        corner_distance((4, 10, 12), one, np.eye(3))
+    with pytest.raises(InputError, match=r"shape: expected \(n_slices, n_y, n_x\)"):
+        corner_distance((4, 10), one, one)

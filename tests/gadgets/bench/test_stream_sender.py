@@ -7,10 +7,10 @@ from perfline.gadgets.bench.stream_sender import Order, Pace, SenderProcess
 from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.messages import Acquisition, Close, ConfigName, HeaderXml, Text
 from perfline.gadgets.mrd.wire import MessageReader, encode
-from perfline.gadgets.simulate.recipes import SimulationRecipe
+from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.write_mrd import write_scan
 
-SMALL = SimulationRecipe(n_coils=1, n_slices=1, matrix_x=12, matrix_y=10, n_samples=36, dwell_time=14e-6, n_pairs=1)
+SMALL = EpiRecipe(n_coils=1, n_slices=1, matrix_x=12, matrix_y=10, n_samples=36, dwell_time=14e-6, n_pairs=1)
 N_READOUTS = 3 * 13
 
 

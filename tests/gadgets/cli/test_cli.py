@@ -118,9 +118,18 @@ def test_simulate_writes_a_scan_and_its_truth(tmp_path):
     assert "ok" in perfline("check", tmp_path / "scan.h5")
 
 
+def test_simulate_writes_the_field_map_of_a_spiral(tmp_path):
+    arguments = ["--set", "n_pairs=0", "--set", "n_slices=1", "--set", "matrix_x=12", "--set", "matrix_y=10"]
+    scan, field = tmp_path / "scan.h5", tmp_path / "field.nii"
+    perfline("simulate", "spiral_50hz", "--out", scan, *arguments, "--field-map", field)
+    assert nibabel.load(field).shape == (12, 10, 1)
+    wrong = perfline("simulate", "spiral", "--out", scan, "--field-map", tmp_path / "field.npz", expect=2)
+    assert "--field-map: expected .nii or .nii.gz" in wrong
+
+
 def test_simulate_lists_recipes_and_refuses_unknown_ones():
     assert "realistic\n  n_coils=4" in perfline("simulate", "--list")
-    assert "expected one of clean, realistic, bench, got nothing" in perfline("simulate", "nothing", expect=2)
+    assert "expected one of clean, realistic, bench, spiral" in perfline("simulate", "nothing", expect=2)
     assert "unknown option 'x'" in perfline("simulate", "clean", "--set", "x=1", expect=2)
 
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scan_headers import scan_header
 from stage_items import SHAPE, geometry, volume
 
 from perfline.gadgets.errors import OutputError
-from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage
+from perfline.gadgets.stage_data import CbfVolume, KineticFit, M0Volume, PerfusionAverage
 from perfline.gadgets.writers import montage_sink
 from perfline.gadgets.writers.montage_sink import MontageSink
 from perfline.recon.parameters import VolumeType
@@ -71,6 +73,19 @@ def test_one_pair_has_no_standard_error_and_no_m0_no_units(tmp_path, drawn):
     assert [row.title for row in drawn[0][1]] == ["Control, mean of 1", "CBF"]
     assert [row.title for row in drawn[1][1]] == ["Control, mean of 1", "Blood flow, relative: no M0"]
     assert (drawn[1][1][1].vmax, drawn[1][1][1].unit) == (50, "a.u.")
+
+
+def test_a_fit_over_delays_has_transit_times_where_it_is_sound(tmp_path, drawn):
+    status = np.zeros(SHAPE, np.uint8)
+    status[1, 2, 3] = 5
+    fit = KineticFit(full(1.2), full(0.1), None, None, full(1.0), status, (0.5, 1.5, 2.0), (1.4,) * 3)
+    flow = replace(cbf(), fit=fit, mask=np.ones(SHAPE, bool), post_labeling_delay=np.nan, labeling_duration=np.nan)
+    save(tmp_path, [volume(1.0, CONTROL, 0), flow])
+    ((_, rows, _, _, note),) = drawn
+    assert (rows[-1].title, rows[-1].unit, rows[-1].vmax) == ("Arterial transit time, where the fit is sound", "s", 2.5)
+    assert np.argwhere(np.isnan(rows[-1].volume)).tolist() == [[1, 2, 3]]
+    assert np.nanmax(rows[-1].volume) == np.float32(1.2)
+    assert note == "PCASL · 3 PLDs, 0.5 to 2 s · 4 pairs, 1 rejected"
 
 
 def test_a_plain_series_is_shown_with_its_ghosts(tmp_path, drawn):

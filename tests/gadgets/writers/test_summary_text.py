@@ -89,3 +89,27 @@ def test_a_flood_of_reasons_is_cut_short():
     assert "readout: 12" not in text
     # 88 + 87 + ... + 81
     assert "  676 x  other reasons" in text
+
+
+def test_regions_and_pairs_that_were_left_out():
+    region = {"name": "left insula", "mean": 50.123456, "standard_error": 1.5, "n_voxels": 40, "n_pairs": 9}
+    summary = {
+        "regions": [{**region, "n_pairs_needed": 12}, {**region, "name": "head", "n_pairs_needed": None}],
+        "rejected": [{"pair": 4, "reason": "too far"}],
+    }
+    assert format_summary(summary).splitlines()[2:] == [
+        "Mean blood flow of regions, and its standard error",
+        "                  CBF  error  voxels  pairs  needed",
+        "  left insula  50.123    1.5      40      9      12",
+        "  head         50.123    1.5      40      9       -",
+        "",
+        "Pairs left out",
+        "  pair 4  too far",
+    ]
+
+
+def test_a_long_list_of_regions_is_cut():
+    region = {"name": "a", "mean": 1.0, "standard_error": None, "n_voxels": 1, "n_pairs": 1, "n_pairs_needed": None}
+    lines = format_summary({"regions": [region] * 25}).splitlines()
+    assert lines[-1] == "  ... 5 more"
+    assert sum(line.startswith("  a ") for line in lines) == 20

@@ -251,3 +251,23 @@ def test_bad_spread() -> None:
         standard_error_cbf(np.ones(SHAPE), 0, m0, 8000.0, mask)
     with pytest.raises(InputError, match="variance: expected zero or more, got -1"):
         standard_error_cbf(np.full(SHAPE, -1.0), 3, m0, 8000.0, mask)
+
+
+def test_single_precision_takes_the_kernel_and_gives_the_same_bits() -> None:
+    rng = np.random.default_rng(9)
+    shape = (3, 8, 7)
+    delta_m, m0 = (rng.normal(centre, 5, shape).astype(np.float32) for centre in (8, 900))
+    m0[0, 0, :4] = 0, -3, np.nan, np.inf
+    delta_m[1, 1, :2] = np.nan, np.inf
+    mask, factor = rng.random(shape) > 0.3, rng.normal(8000, 200, 3)
+    mask[0, 0, :4] = mask[1, 1, :2] = True
+    found = quantify_cbf(delta_m, m0, factor, mask)
+    # another layout goes through numpy
+    wanted = quantify_cbf(np.asfortranarray(delta_m), m0, factor, mask)
+    np.testing.assert_array_equal(found, wanted)
+    assert np.isnan(found[0, 0, :4]).all()
+    assert np.isnan(found[1, 1, :2]).all()
+    assert np.all(found[~mask] == 0)
+    np.testing.assert_array_equal(
+        quantify_cbf(delta_m, m0, 8000.0, mask), quantify_cbf(np.asfortranarray(delta_m), m0, 8000.0, mask)
+    )

@@ -5,6 +5,7 @@ from perfline.recon.asl.quality import (
     global_perfusion,
     negative_share,
     relative_difference,
+    relative_drift,
     spatial_variation,
 )
 from perfline.recon.errors import InputError
@@ -84,3 +85,30 @@ def test_bad_input(figure: type[global_perfusion]) -> None:
 def test_control_without_signal() -> None:
     with pytest.raises(InputError, match="control: expected signal in the mask, got a mean of 0"):
         relative_difference(np.ones(SHAPE), np.zeros(SHAPE), np.ones(SHAPE, bool))
+
+
+def test_drift_is_found_over_groups_of_another_signal() -> None:
+    rng = np.random.default_rng(2)
+    groups = np.arange(40) % 3
+    times = np.sort(rng.uniform(0, 10, 40))
+    level = np.array([100.0, 40.0, 70.0])[groups]
+    # by how much a group's own mean lies off the level at time 0 is of second order
+    signals = level * (1 + 1e-4 * (times - times.mean()))
+    assert relative_drift(signals, times, groups) == pytest.approx(1e-4, rel=1e-3)
+    assert relative_drift(signals, times[::-1], groups[::-1]) < 0
+    assert relative_drift(level, times, groups) == pytest.approx(0, abs=1e-15)
+    # groups that each came once say nothing
+    assert np.isnan(relative_drift([1.0, 2.0], [0.0, 1.0], [0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0, 2.0], [0.0], [0, 0]), "times: expected"),
+        (([1.0, np.inf], [0.0, 1.0], [0, 0]), "signals"),
+        (([0.0, 0.0], [0.0, 1.0], [0, 0]), "signals: expected signal in every group"),
+    ],
+)
+def test_drift_wants_sound_values(arguments, message) -> None:
+    with pytest.raises(InputError, match=message):
+        relative_drift(*arguments)

@@ -131,3 +131,15 @@ def test_bad_output_buffer() -> None:
         statistics.mean(np.zeros((2, 3)))
     with pytest.raises(InputError, match="out: expected float32 or float64, got int64"):
         statistics.mean(np.zeros(SHAPE, np.int64))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n", [1, 2, 17])
+def test_maps_in_one_pass_have_the_same_bits(n: int) -> None:
+    images = series(n)
+    images[:, 1, 2, 3] = 4.0  # a pixel without variance
+    statistics = statistics_of(images)
+    out = np.empty(SHAPE, np.float32)
+    for found, wanted in zip(statistics.maps(), (statistics.mean, statistics.variance, statistics.tsnr), strict=True):
+        # NaN has many bit patterns
+        np.testing.assert_array_equal(found, wanted(out))
+        assert found.dtype == np.float32

@@ -1,0 +1,105 @@
+"""Names for what a scan leaves, claimed in one step, so that scans at the same time can't take the same."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfline.gadgets.errors import OutputError
+from perfline.gadgets.mrd.stream_spool import SPOOL_SUFFIX, StreamSpool
+from perfline.gadgets.outputs import output_sinks
+from perfline.gadgets.stage_data import ScanHeader
+from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.sink import Sink, as_output_error
+
+__all__ = ["ClaimedFolder", "FolderSinks", "claim_folder", "claim_spool"]
+
+
+def claim_folder(parent: Path, number: int) -> Path:
+    """Make the first folder ``scan_NNNN`` that isn't there yet, from `number` on: an earlier server's scans stay.
+
+    Raises
+    ------
+    OutputError
+        It can't be made.
+    """
+    with as_output_error("output folder", parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = parent / _scan_name(number)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+
+
+def claim_spool(folder: Path, number: int) -> StreamSpool:
+    """Make the first spool ``scan_NNNN.mrdstream`` that isn't there yet, from `number` on.
+
+    Raises
+    ------
+    OutputError
+        It can't be made.
+    """
+    with as_output_error("spool folder", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            return StreamSpool(folder / (_scan_name(number) + SPOOL_SUFFIX))
+        except OutputError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+            number += 1
+
+
+@dataclass(frozen=True)
+class FolderSinks:
+    """Makes the sinks of a scan in a folder of its own; can be sent to another process.
+
+    Parameters
+    ----------
+    parent : Path
+    with_montage : bool
+    """
+
+    parent: Path
+    with_montage: bool = False
+
+    def __call__(self, number: int) -> Sequence[Sink]:
+        """Claim a folder for the scan with this number, and make its sinks.
+
+        Raises
+        ------
+        OutputError, ConfigurationError
+            The folder can't be made, or what a sink needs is missing.
+        """
+        folder = claim_folder(self.parent, number)
+        sinks = output_sinks(folder, "sub-01", overwrite=False, with_montage=self.with_montage)
+        return (*sinks, ClaimedFolder(folder))
+
+
+class ClaimedFolder:
+    """Sink that removes its folder at the end if nothing came to be in it."""
+
+    name = "folder"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self, header: ScanHeader) -> None:
+        """Do nothing."""
+
+    def write(self, item: object) -> None:
+        """Do nothing."""
+
+    def close(self, summary: ScanSummary | None) -> Sequence[Path]:
+        """Remove the folder, unless it holds anything."""
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+        return ()
+
+
+def _scan_name(number: int) -> str:
+    return f"scan_{number:04d}"

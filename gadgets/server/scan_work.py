@@ -1,0 +1,146 @@
+"""What a server does with a connection: one scan, in whatever process."""
+
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from perfline.gadgets.chain import Chain, load_chain, parse_chain
+from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.mrd.channel import DEFAULT_SEND_BUFFER
+from perfline.gadgets.mrd.messages import ConfigName, ConfigText
+from perfline.gadgets.mrd.socket_session import SocketSession
+from perfline.gadgets.mrd.stream_spool import StreamSpool
+from perfline.gadgets.mrd.time_limits import TimeLimits
+from perfline.gadgets.mrd.wire_limits import WireLimits
+from perfline.gadgets.scan import ScanOptions, run_scan
+from perfline.gadgets.server.claimed_names import claim_spool
+from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.sink import Sink
+from perfline.recon.errors import PerflineError
+
+__all__ = ["DEFAULT_TIMES", "ScanRun", "ScanWork", "chain_selector"]
+
+_LOG = logging.getLogger(__name__)
+
+DEFAULT_TIMES = TimeLimits(idle=120.0, header=60.0, total=4 * 3600.0, send=60.0)
+"""A scanner may pause between volumes, and for the operator; it tells its header at once."""
+
+Config = ConfigName | ConfigText | None
+
+
+def _no_sinks(number: int) -> Sequence[Sink]:
+    return ()
+
+
+@dataclass(frozen=True)
+class ScanWork:
+    """How a server runs its scans.
+
+    Parameters
+    ----------
+    default_chain : Chain, optional
+        For a peer that sends no configuration.
+    options : ScanOptions
+    make_sinks : callable
+        Gives the sinks of the scan with this number, from 1.
+    times : TimeLimits
+    limits : WireLimits
+    send_buffer : int
+        Bytes of images that may wait for a peer that reads slowly.
+    spool : Path, optional
+        Folder in which everything that is received is kept as it comes.
+    """
+
+    default_chain: Chain | None = None
+    options: ScanOptions = field(default_factory=ScanOptions)
+    make_sinks: Callable[[int], Sequence[Sink]] = _no_sinks
+    times: TimeLimits = DEFAULT_TIMES
+    limits: WireLimits = field(default_factory=WireLimits)
+    send_buffer: int = DEFAULT_SEND_BUFFER
+    spool: Path | None = None
+
+
+class ScanRun:
+    """One scan on one connection.
+
+    Parameters
+    ----------
+    work : ScanWork
+    connection : socket
+        Is closed at the end.
+    number : int
+        Of the scan, from 1.
+    """
+
+    def __init__(self, work: ScanWork, connection: socket.socket, number: int) -> None:
+        self._work = work
+        self._number = number
+        self._refusal: PerflineError | None = None
+        self._spool: StreamSpool | None = None
+        self._sinks: Sequence[Sink] = ()
+        try:
+            self._sinks = work.make_sinks(number)
+            if work.spool is not None:
+                self._spool = claim_spool(work.spool, number)
+        except PerflineError as error:
+            # this scan is refused; the server goes on
+            self._refusal = error
+        self._session = SocketSession(
+            connection, times=work.times, limits=work.limits, send_buffer=work.send_buffer, spool=self._spool
+        )
+
+    def stop(self, why: str, seconds: float) -> None:
+        """Make the scan end within some seconds; what has come is worked off and saved."""
+        self._session.stop(why, seconds)
+
+    def run(self) -> ScanSummary:
+        """Serve the peer up to the end of its scan.
+
+        Returns
+        -------
+        ScanSummary
+            A spool that broke off is among its notices, as an error.
+        """
+        try:
+            summary = run_scan(self._session, self._select, options=self._work.options, sinks=self._sinks)
+        finally:
+            if self._spool is not None:
+                self._spool.close()
+        if self._spool is not None and self._spool.failure is not None:
+            summary = replace(summary, notices=(*summary.notices, ("error", self._spool.failure)))
+        _LOG.info("scan %d: %s %s", self._number, summary.status, summary.reason)
+        return summary
+
+    def _select(self, config: Config) -> Chain:
+        if self._refusal is not None:
+            raise self._refusal
+        return chain_selector(self._work.default_chain)(config)
+
+
+def chain_selector(default: Chain | None) -> Callable[[Config], Chain]:
+    """Make the function that turns a peer's configuration into a chain.
+
+    Parameters
+    ----------
+    default : Chain, optional
+        For a peer that sends no configuration.
+
+    Returns
+    -------
+    callable
+        A name is looked up among the installed chains, a text is read as a Gadgetron v2 configuration; it raises
+        ConfigurationError for what is not installed, not allowed, or missing.
+    """
+
+    def select(config: Config) -> Chain:
+        if isinstance(config, ConfigName):
+            return load_chain(config.name)
+        if isinstance(config, ConfigText):
+            return parse_chain(config.xml, "sent by the client")
+        if default is None:
+            raise ConfigurationError("no configuration came (id 1 or 2), and the server has no default chain")
+        return default
+
+    return select

@@ -1,0 +1,70 @@
+"""The process of one scan: it gets ready, waits for a connection, serves it, and ends.
+
+Started by `WorkerPool` as ``python -m perfline.gadgets.server.worker FD``, where FD is its end of a pipe. Over the pipe
+comes how scans are run, then a number and a connection; back goes `READY`, then the summary. A pipe that ends means
+that the server has gone: a worker that waits ends too, a scan that runs is brought to its end.
+"""
+
+import contextlib
+import logging
+import os
+import pickle
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
+from types import FrameType
+
+from perfline.gadgets.server.pool import READY, STOP_SECONDS
+from perfline.gadgets.server.scan_work import ScanRun, ScanWork
+from perfline.gadgets.summary import ScanSummary
+from perfline.recon.warm_up import warm_up
+
+__all__ = ["main", "serve_one"]
+
+
+def main(descriptor: int) -> None:
+    """Serve one scan.
+
+    Parameters
+    ----------
+    descriptor : int
+        File descriptor of the pipe.
+    """
+    # the server decides: an interrupt from the keyboard goes to the whole group of processes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Connection(descriptor) as pipe, contextlib.suppress(EOFError, ConnectionError):
+        warm_up()
+        work, log_level = _receive_work(pipe)
+        logging.basicConfig(level=log_level, format=f"%(asctime)s {os.getpid()} %(levelname)s %(name)s: %(message)s")
+        pipe.send(READY)
+        number = pipe.recv()
+        connection = socket.socket(fileno=recv_handle(pipe))
+        pipe.send(serve_one(work, connection, number))
+
+
+def serve_one(work: ScanWork, connection: socket.socket, number: int) -> ScanSummary:
+    """Run the scan; SIGTERM ends it early, with everything saved that has come."""
+    run = ScanRun(work, connection, number)
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        run.stop("the server is shut down", STOP_SECONDS)
+
+    signal.signal(signal.SIGTERM, stop)
+    return run.run()
+
+
+def _receive_work(pipe: Connection) -> tuple[ScanWork, int]:
+    """Read what the server has written to a file without a name, at any place in it, for all its workers."""
+    descriptor = recv_handle(pipe)
+    try:
+        content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    finally:
+        os.close(descriptor)
+    work, log_level = pickle.loads(content)
+    return work, log_level
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,93 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scan_headers import ASL, scan_header
+from stage_items import SHAPE, geometry, volume
+
+from perfline.gadgets.cli.console import ConsoleSink
+from perfline.gadgets.stage_data import CbfVolume, Dropped, Notice, RegionPrecision, ScanQuality, VolumeKey
+from perfline.recon.parameters import VolumeType
+
+HEAD = RegionPrecision("head", 48.25, 1.234, 6, None, False)
+FIGURES = {"mean_cbf": 48.25, "mean_cbf_voxel_standard_error": 12.0, "median_tsnr": 0.75, "seconds_per_pair": 9.0}
+IMAGE = np.ones(SHAPE, np.float32)
+
+
+def flow(precision=HEAD, **changes):
+    values = {"unit": "mL/100g/min", "artery": None, "is_target_reached": False, **changes}
+    unit = values.pop("unit")
+    one = CbfVolume(IMAGE, IMAGE, IMAGE > 0, unit, 6, 0, geometry(), 1.8, 1.8, (), precision=precision)
+    return replace(one, **values)
+
+
+def quality(**changes):
+    return replace(ScanQuality(FIGURES, (HEAD,), (), 6, ()), **changes)
+
+
+def shown(*items, header=None):
+    text = io.StringIO()
+    sink = ConsoleSink(Console(file=text, width=300))
+    sink.open(header or scan_header())
+    for item in items:
+        sink.write(item)
+    sink.close(None)
+    return text.getvalue().splitlines()
+
+
+def test_a_line_for_each_map_with_the_error_of_the_head():
+    lines = shown(volume(1, VolumeType.LABEL, 0), flow(), quality())
+    assert lines == ["pair    6  CBF   48.2 ± 1.2 mL/100g/min (head; a voxel ± 12.0)  tSNR 0.75  ghost 1.0%"]
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        (flow(replace(HEAD, n_pairs_needed=14)), "  needs 14 pairs (2.1 min)"),
+        (flow(is_target_reached=True), "  target reached"),
+        (flow(artery=2), "pair    6  artery 2  CBF"),
+        (flow(unit="relative"), " (relative) (head"),
+        (flow(replace(HEAD, name="left insula", mean=55.0, label=3)), "  left insula 55.0 ± 1.2"),
+        (flow(None), "CBF   48.2 mL/100g/min (head;"),
+    ],
+)
+def test_what_else_a_line_can_say(item, text):
+    (line,) = shown(item, quality(figures={**FIGURES, "minutes_needed": 2.1}))
+    assert text in line
+
+
+def test_kidneys_and_tissues_have_their_names():
+    (line,) = shown(
+        flow(),
+        quality(figures={**FIGURES, "mean_grey_matter": 61.0}),
+        header=scan_header(asl=replace(ASL, organ="kidney")),
+    )
+    assert "  RBF   48.2" in line
+    assert "  grey matter 61.0" in line
+
+
+def test_a_changed_verdict_on_pairs_is_a_line():
+    lines = shown(
+        flow(),
+        quality(),
+        flow(),
+        quality(rejected=((3, "why"),)),
+        flow(),
+        quality(rejected=((3, "why"),)),
+        flow(),
+        quality(),
+    )
+    assert [line for line in lines if line.startswith("left out")] == ["left out  pairs 3", "left out  pairs none"]
+
+
+def test_unknown_numbers_are_left_out():
+    nan = float("nan")
+    figures = {"mean_cbf": 30.0, "mean_cbf_voxel_standard_error": nan, "median_tsnr": nan}
+    assert shown(flow(None), quality(figures=figures)) == ["pair    6  CBF   30.0 mL/100g/min (head)"]
+
+
+def test_drops_and_notices():
+    lines = shown(Dropped("pair", "why", VolumeKey(2)), Notice("warning", "look"), Notice("warning", "look"))
+    assert lines == ["dropped   pair of repetition 2: why", "warning   look"]
