@@ -33,7 +33,6 @@ from perfline.recon.nufft.wide_kernels import (
     name_coils,
     name_lines,
     prefetch_cells,
-    read_four,
     read_one,
     read_two,
     store_samples,
@@ -155,8 +154,6 @@ def _add_block(
         _add_groups(5, begin, end, places, weights, table, lines, ring)
     elif width == 6:
         _add_groups(6, begin, end, places, weights, table, lines, ring)
-    elif width == 7:
-        _add_groups(7, begin, end, places, weights, table, lines, ring)
     else:
         _add_groups(width, begin, end, places, weights, table, lines, ring)
 
@@ -255,39 +252,32 @@ def _read_groups(width, begin, end, base, places, weights, lines, ring, samples)
         at = PLACES * group
         first, size, cell, line, slow = places[at], places[at + 1], places[at + 2], places[at + 3], places[at + 4]
         first += base
-        a_real = a_imag = b_real = b_imag = c_real = c_imag = d_real = d_imag = splat(np.float32(0))
         if size == 1:
+            a_real = a_imag = splat(np.float32(0))
             for i in range(width):
                 one = read_one(width, weights, slow + width, ring, lines[line + i] + cell)
-                weight_a = constant(weights, slow + i)
-                a_real, a_imag = fma(one[0], weight_a, a_real), fma(one[1], weight_a, a_imag)
-        elif size == 2:
+                weight = constant(weights, slow + i)
+                a_real, a_imag = fma(one[0], weight, a_real), fma(one[1], weight, a_imag)
+            store(samples, first, a_real)
+            store(samples, first + LANES, a_imag)
+            continue
+        # in twos: the sums of four and their weights would not fit into the registers
+        room = 2 if size == 2 else 4
+        for member in range(0, room, 2):
+            slow_a, slow_b = slow + member * width, slow + (member + 1) * width
+            fast = slow + room * width + member * (width + 1)
+            a_real = a_imag = b_real = b_imag = splat(np.float32(0))
             for i in range(width):
-                two = read_two(width + 1, weights, slow + 2 * width, ring, lines[line + i] + cell)
-                weight_a, weight_b = constant(weights, slow + i), constant(weights, slow + width + i)
+                two = read_two(width + 1, weights, fast, ring, lines[line + i] + cell)
+                weight_a, weight_b = constant(weights, slow_a + i), constant(weights, slow_b + i)
                 a_real, a_imag = fma(two[0], weight_a, a_real), fma(two[1], weight_a, a_imag)
                 b_real, b_imag = fma(two[2], weight_b, b_real), fma(two[3], weight_b, b_imag)
-            store(samples, first + CELL, b_real)
-            store(samples, first + CELL + LANES, b_imag)
-        else:
-            for i in range(width):
-                four = read_four(width + 1, weights, slow + 4 * width, ring, lines[line + i] + cell)
-                weight_a, weight_b = constant(weights, slow + i), constant(weights, slow + width + i)
-                weight_c, weight_d = constant(weights, slow + 2 * width + i), constant(weights, slow + 3 * width + i)
-                a_real, a_imag = fma(four[0], weight_a, a_real), fma(four[1], weight_a, a_imag)
-                b_real, b_imag = fma(four[2], weight_b, b_real), fma(four[3], weight_b, b_imag)
-                c_real, c_imag = fma(four[4], weight_c, c_real), fma(four[5], weight_c, c_imag)
-                d_real, d_imag = fma(four[6], weight_d, d_real), fma(four[7], weight_d, d_imag)
-            # the last first: of three it is no sample, and the third takes its place
-            last = first + (size - 1) * CELL
-            store(samples, last, d_real)
-            store(samples, last + LANES, d_imag)
-            store(samples, first + 2 * CELL, c_real)
-            store(samples, first + 2 * CELL + LANES, c_imag)
-            store(samples, first + CELL, b_real)
-            store(samples, first + CELL + LANES, b_imag)
-        store(samples, first, a_real)
-        store(samples, first + LANES, a_imag)
+            # the second first: of three it is no sample in the end, and the third takes its place
+            place = first + min(member + 1, size - 1) * CELL
+            store(samples, place, b_real)
+            store(samples, place + LANES, b_imag)
+            store(samples, first + member * CELL, a_real)
+            store(samples, first + member * CELL + LANES, a_imag)
 
 
 @njit(cache=True, nogil=True)
@@ -311,8 +301,6 @@ def _read_block(
         _read_groups(5, begin, end, base, places, weights, lines, ring, samples)
     elif width == 6:
         _read_groups(6, begin, end, base, places, weights, lines, ring, samples)
-    elif width == 7:
-        _read_groups(7, begin, end, base, places, weights, lines, ring, samples)
     else:
         _read_groups(width, begin, end, base, places, weights, lines, ring, samples)
 

@@ -30,7 +30,6 @@ from perfline.recon.nufft.wide_kernels import (
     find_band,
     load_band,
     prefetch_cells,
-    read_four,
     read_one,
     read_two,
 )
@@ -199,8 +198,8 @@ def _read_groups(width, begin, end, base, places, weights, rows, ring, table):  
         at = PLACES * group
         first, size, cell, plane, slow = places[at], places[at + 1], places[at + 2], places[at + 3], places[at + 4]
         first += base
-        a_real = a_imag = b_real = b_imag = c_real = c_imag = d_real = d_imag = zero
         if size == 1:
+            a_real = a_imag = zero
             for i in range(width):
                 a_real_i = a_imag_i = zero
                 for j in range(width):
@@ -209,53 +208,32 @@ def _read_groups(width, begin, end, base, places, weights, rows, ring, table):  
                     a_real_i, a_imag_i = fma(one[0], weight, a_real_i), fma(one[1], weight, a_imag_i)
                 weight = constant(weights, slow + i)
                 a_real, a_imag = fma(a_real_i, weight, a_real), fma(a_imag_i, weight, a_imag)
-        elif size == 2:
-            middle = slow + 2 * width
+            store(table, first, a_real)
+            store(table, first + LANES, a_imag)
+            continue
+        # in twos: the sums of four and their weights would not fit into the registers
+        room = 2 if size == 2 else 4
+        for member in range(0, room, 2):
+            slow_a, slow_b = slow + member * width, slow + (member + 1) * width
+            middle_a, middle_b = slow_a + room * width, slow_b + room * width
+            fast = slow + 2 * room * width + member * (width + 1)
+            a_real = a_imag = b_real = b_imag = zero
             for i in range(width):
                 a_real_i = a_imag_i = b_real_i = b_imag_i = zero
                 for j in range(width):
-                    row = rows[(plane + i) * width + j] + cell
-                    two = read_two(width + 1, weights, middle + 2 * width, ring, row)
-                    weight_a, weight_b = constant(weights, middle + j), constant(weights, middle + width + j)
+                    two = read_two(width + 1, weights, fast, ring, rows[(plane + i) * width + j] + cell)
+                    weight_a, weight_b = constant(weights, middle_a + j), constant(weights, middle_b + j)
                     a_real_i, a_imag_i = fma(two[0], weight_a, a_real_i), fma(two[1], weight_a, a_imag_i)
                     b_real_i, b_imag_i = fma(two[2], weight_b, b_real_i), fma(two[3], weight_b, b_imag_i)
-                weight_a, weight_b = constant(weights, slow + i), constant(weights, slow + width + i)
+                weight_a, weight_b = constant(weights, slow_a + i), constant(weights, slow_b + i)
                 a_real, a_imag = fma(a_real_i, weight_a, a_real), fma(a_imag_i, weight_a, a_imag)
                 b_real, b_imag = fma(b_real_i, weight_b, b_real), fma(b_imag_i, weight_b, b_imag)
-            store(table, first + CELL, b_real)
-            store(table, first + CELL + LANES, b_imag)
-        else:
-            middle = slow + 4 * width
-            for i in range(width):
-                a_real_i = a_imag_i = b_real_i = b_imag_i = c_real_i = c_imag_i = d_real_i = d_imag_i = zero
-                for j in range(width):
-                    row = rows[(plane + i) * width + j] + cell
-                    four = read_four(width + 1, weights, middle + 4 * width, ring, row)
-                    weight_a, weight_b = constant(weights, middle + j), constant(weights, middle + width + j)
-                    a_real_i, a_imag_i = fma(four[0], weight_a, a_real_i), fma(four[1], weight_a, a_imag_i)
-                    b_real_i, b_imag_i = fma(four[2], weight_b, b_real_i), fma(four[3], weight_b, b_imag_i)
-                    weight_a, weight_b = (
-                        constant(weights, middle + 2 * width + j),
-                        constant(weights, middle + 3 * width + j),
-                    )
-                    c_real_i, c_imag_i = fma(four[4], weight_a, c_real_i), fma(four[5], weight_a, c_imag_i)
-                    d_real_i, d_imag_i = fma(four[6], weight_b, d_real_i), fma(four[7], weight_b, d_imag_i)
-                weight_a, weight_b = constant(weights, slow + i), constant(weights, slow + width + i)
-                a_real, a_imag = fma(a_real_i, weight_a, a_real), fma(a_imag_i, weight_a, a_imag)
-                b_real, b_imag = fma(b_real_i, weight_b, b_real), fma(b_imag_i, weight_b, b_imag)
-                weight_a, weight_b = constant(weights, slow + 2 * width + i), constant(weights, slow + 3 * width + i)
-                c_real, c_imag = fma(c_real_i, weight_a, c_real), fma(c_imag_i, weight_a, c_imag)
-                d_real, d_imag = fma(d_real_i, weight_b, d_real), fma(d_imag_i, weight_b, d_imag)
-            # the last first: of three it is no sample, and the third takes its place
-            last = first + (size - 1) * CELL
-            store(table, last, d_real)
-            store(table, last + LANES, d_imag)
-            store(table, first + 2 * CELL, c_real)
-            store(table, first + 2 * CELL + LANES, c_imag)
-            store(table, first + CELL, b_real)
-            store(table, first + CELL + LANES, b_imag)
-        store(table, first, a_real)
-        store(table, first + LANES, a_imag)
+            # the second first: of three it is no sample in the end, and the third takes its place
+            place = first + min(member + 1, size - 1) * CELL
+            store(table, place, b_real)
+            store(table, place + LANES, b_imag)
+            store(table, first + member * CELL, a_real)
+            store(table, first + member * CELL + LANES, a_imag)
 
 
 @njit(cache=True, nogil=True)

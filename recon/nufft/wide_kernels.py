@@ -48,7 +48,6 @@ __all__ = [
     "name_coils",
     "name_lines",
     "prefetch_cells",
-    "read_four",
     "read_one",
     "read_two",
     "share_of",
@@ -275,18 +274,3 @@ def read_two(height, weights, at, line, cell):  # type: ignore[no-untyped-def]
         a_real, a_imag = fma(real, weight_a, a_real), fma(imag, weight_a, a_imag)
         b_real, b_imag = fma(real, weight_b, b_real), fma(imag, weight_b, b_imag)
     return a_real, a_imag, b_real, b_imag
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def read_four(height, weights, at, line, cell):  # type: ignore[no-untyped-def]
-    """Sums for four samples."""
-    a_real = a_imag = b_real = b_imag = c_real = c_imag = d_real = d_imag = splat(np.float32(0))
-    for tap in range(height):
-        weight_a, weight_b = constant(weights, at + tap), constant(weights, at + height + tap)
-        weight_c, weight_d = constant(weights, at + 2 * height + tap), constant(weights, at + 3 * height + tap)
-        real, imag = load(line, cell + tap * CELL), load(line, cell + tap * CELL + LANES)
-        a_real, a_imag = fma(real, weight_a, a_real), fma(imag, weight_a, a_imag)
-        b_real, b_imag = fma(real, weight_b, b_real), fma(imag, weight_b, b_imag)
-        c_real, c_imag = fma(real, weight_c, c_real), fma(imag, weight_c, c_imag)
-        d_real, d_imag = fma(real, weight_d, d_real), fma(imag, weight_d, d_imag)
-    return a_real, a_imag, b_real, b_imag, c_real, c_imag, d_real, d_imag
