@@ -227,6 +227,7 @@ class WidePath3D:
             np.arange(LANES, dtype=np.int64) * LANES,
             np.zeros((n_threads, LANES), np.int64),
             np.zeros((n_threads, n_ring * grid.width), np.int64),
+            np.zeros((n_threads, n_ring, y.n_extended), np.bool_),
         )
 
     def for_positions(self, positions: NDArray[np.float64]) -> Self:

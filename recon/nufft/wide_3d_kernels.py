@@ -84,6 +84,7 @@ class Buffers3D(NamedTuple):
     rows: NDArray[np.int64]
     coils: NDArray[np.int64]
     ring_rows: NDArray[np.int64]
+    touched: NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -277,22 +278,32 @@ def _plane_to_pixels(
     y: FftTables,
     x: FftTables,
     ring: NDArray[np.float32],
+    touched: NDArray[np.bool_],
     between: NDArray[np.float32],
     target: int,
     planes: NDArray[np.float32],
 ) -> None:
-    """Fold, transform and crop the ring plane at an offset along x and y; its place is left empty."""
+    """Fold, transform and crop the ring plane at an offset along x and y; its place is left empty.
+
+    Rows that no sample touched, as those outside a sphere, are not transformed.
+    """
     width, halo, n_row = geometry.width, geometry.halo, geometry.n_grid_x + geometry.width + 1
     for i in range(halo):
         lower = plane + i * geometry.row_stride
         add_cells(ring, lower, lower + geometry.n_grid_y * geometry.row_stride, n_row)
         clear(ring, lower, n_row)
+        touched[geometry.n_grid_y + i] |= touched[i]
     for i in range(width - halo):
         upper = plane + (geometry.n_grid_y + halo + i) * geometry.row_stride
         add_cells(ring, upper, upper - geometry.n_grid_y * geometry.row_stride, n_row)
         clear(ring, upper, n_row)
+        touched[halo + i] |= touched[geometry.n_grid_y + halo + i]
     for i in range(geometry.n_grid_y):
         row = plane + (halo + i) * geometry.row_stride
+        if not touched[halo + i]:
+            for column in range(geometry.n_x):
+                clear(between, column * geometry.column_stride + i * CELL, 1)
+            continue
         add_cells(ring, row, row + geometry.n_grid_x * CELL, halo)
         add_cells(ring, row + (geometry.n_grid_x + halo) * CELL, row + halo * CELL, width - halo + 1)
         cells = row + halo * CELL
@@ -354,6 +365,8 @@ def adjoint_planes(
     width, n_rows, n_cells = geometry.width, geometry.n_rows, geometry.ring_stride // CELL
     places, weights, starts, table = tables.places, tables.weights, tables.starts, buffers.samples[thread]
     ring, rows, between = buffers.ring[thread], buffers.ring_rows[thread], buffers.between[thread]
+    touched = buffers.touched[thread]
+    touched[:] = False
     clear(ring, 0, geometry.n_ring * n_cells)
     # samples of the blocks before touch planes of this one
     first = max(0, begin - (width + PLANES - 2) // PLANES)
@@ -369,15 +382,18 @@ def adjoint_planes(
             at = block * n_rows + row
             if starts[at + 1] > starts[at]:
                 _name_rows(block * PLANES, row, geometry, rows)
+                touched[:, row : row + width] = True
                 _add_rows(width, starts[at], starts[at + 1], least, places, weights, table, rows, ring)
         for i in range(PLANES):
             plane = block * PLANES + i
-            place = plane % geometry.n_ring * geometry.ring_stride
+            index = plane % geometry.n_ring
+            place = index * geometry.ring_stride
             if block >= begin and plane < geometry.n_grid_z + width:
                 target = plane * geometry.pixel_stride
-                _plane_to_pixels(place, geometry, y, x, ring, between, target, buffers.planes)
+                _plane_to_pixels(place, geometry, y, x, ring, touched[index], between, target, buffers.planes)
             else:
                 clear(ring, place, n_cells)
+            touched[index] = False
 
 
 @njit(cache=True, nogil=True)
