@@ -20,12 +20,10 @@ from perfline.recon.nufft.wide_kernels import image_to_line, line_to_image, name
 __all__ = [
     "Convolution2D",
     "ConvolutionBuffers",
-    "combine_row",
     "convolve_coils",
     "convolve_coils_parallel",
     "convolve_images",
     "convolve_images_parallel",
-    "see_row",
 ]
 
 
