@@ -11,6 +11,7 @@ import scipy.fft
 import scipy.sparse
 from numpy.typing import NDArray
 
+from perfline.gadgets.bench.nufft_bart import bart_adjoint, find_bart
 from perfline.recon.nufft.gridding import choose_grid
 
 __all__ = ["peer_adjoints", "peer_normal", "peers_present"]
@@ -48,8 +49,10 @@ def peer_adjoints(
             for oversampling in (1.25, 2.0):
                 name = f"finufft {tolerance:g}, oversampling {oversampling:g}"
                 yield name, _finufft(radians, tolerance, oversampling, samples, out)
-    if len(matrix) == 2:
-        yield "scipy.sparse and scipy.fft", _sparse(trajectory, matrix, samples, out)
+    yield "scipy.sparse and scipy.fft", _sparse(trajectory, matrix, samples, out)
+    program = find_bart()
+    if program is not None:
+        yield "BART, a process for each call", bart_adjoint(program, trajectory, samples, out)
 
 
 def _halves(n: int) -> list[slice]:
@@ -137,26 +140,28 @@ def _sparse(
     out: NDArray[np.complex64],
 ) -> Transform:
     """A gridding matrix, and the FFT of the grid, for 32 transforms at a time."""
-    positions = trajectory.reshape(-1, 2)
+    positions = trajectory.reshape(-1, len(matrix))
     grid = choose_grid(matrix, 4e-4, len(positions))
-    (cells_y, taps_y), (cells_x, taps_x) = (
-        ((first[:, None] - axis.halo + np.arange(axis.width)) % axis.n_grid, taps)
-        for axis, k in zip(grid.axes, positions.T, strict=True)
-        for first, taps in [axis.windows(k)]
-    )
-    rows = (cells_y[:, :, None] * grid.shape[1] + cells_x[:, None, :]).ravel()
-    values = (taps_y[:, :, None] * taps_x[:, None, :]).ravel().astype(np.complex64)
-    columns = np.repeat(np.arange(len(positions)), grid.width**2)
-    gridding = scipy.sparse.csr_matrix((values, (rows, columns)), shape=(np.prod(grid.shape), len(positions)))
-    scale = (grid.axes[0].scale[:, None] * grid.axes[1].scale).astype(np.float32) * np.float32(np.sqrt(np.prod(matrix)))
-    inside = np.ix_(np.arange(32), grid.axes[0].bins, grid.axes[1].bins)
+    rows, values = np.zeros((len(positions), 1), np.int64), np.ones((len(positions), 1), np.float32)
+    scale = np.full((), np.sqrt(np.prod(matrix)), np.float32)
+    for axis, k in zip(grid.axes, positions.T, strict=True):
+        first, taps = axis.windows(k)
+        cells = (first[:, None] - axis.halo + np.arange(axis.width)) % axis.n_grid
+        rows = (rows[:, :, None] * axis.n_grid + cells[:, None, :]).reshape(len(positions), -1)
+        values = (values[:, :, None] * taps[:, None, :]).reshape(len(positions), -1)
+        scale = scale[..., None] * axis.scale
+    columns = np.repeat(np.arange(len(positions)), rows.shape[1])
+    entries = (values.ravel().astype(np.complex64), (rows.ravel(), columns))
+    gridding = scipy.sparse.csr_matrix(entries, shape=(np.prod(grid.shape), len(positions)))
+    inside = np.ix_(*(axis.bins for axis in grid.axes))
+    axes = tuple(range(1, 1 + len(matrix)))
 
     def run() -> None:
         for begin in range(0, len(samples), 32):
             part = samples[begin : begin + 32]
             cells = (gridding @ part.T).T.reshape(len(part), *grid.shape)
-            images = scipy.fft.ifft2(cells, norm="forward", workers=_N_THREADS)
-            np.multiply(images[inside[0][: len(part)], inside[1], inside[2]], scale, out=out[begin : begin + 32])
+            images = scipy.fft.ifftn(cells, axes=axes, norm="forward", workers=_N_THREADS)
+            np.multiply(images[(slice(None), *inside)], scale, out=out[begin : begin + 32])
 
     return run
 

@@ -30,6 +30,7 @@ __all__ = [
     "CELL",
     "LANES",
     "aligned_zeros",
+    "broadcast",
     "constant",
     "fma",
     "lane_intrinsic",
@@ -176,6 +177,17 @@ def constant(typing_context: Any, table: Any, offset: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return load_constant(builder, element_pointer(context, builder, signature.args[0], *values))
+
+    return lanes(table, types.intp), generate
+
+
+@lane_intrinsic
+def broadcast(typing_context: Any, table: Any, offset: Any) -> Any:
+    """`constant` that is read anew after each store: for more of them than there are registers to keep them in."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = element_pointer(context, builder, signature.args[0], *values)
+        return splat_vector(builder, builder.load(pointer, align=4))
 
     return lanes(table, types.intp), generate
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from perfline.recon.checks import check_finite
 from perfline.recon.errors import InputError
 from perfline.recon.lanes.fft import LANE_SIZES
 from perfline.recon.lanes.vector import aligned_zeros
 from perfline.recon.nufft.gridding import SMOOTH_SIZES, Grid, choose_grid, try_grid
 from perfline.recon.nufft.portable import PortablePath
+from perfline.recon.nufft.trajectory import to_cycles_per_fov
 from perfline.recon.nufft.wide import WidePath2D, WidePath3D, wide_applies
 
 if TYPE_CHECKING:
@@ -92,21 +92,10 @@ class NufftPlan:
         n_threads: int = 1,
         path: PathName = "auto",
     ) -> None:
-        k = np.asarray(trajectory, np.float64)
         self.matrix = tuple(int(n) for n in matrix)
-        if len(self.matrix) not in (2, 3) or min(self.matrix) < 2:
-            raise InputError(f"matrix: expected two or three sizes of at least 2, got {tuple(matrix)}")
-        if k.ndim != 3 or k.shape[2] != len(self.matrix) or k.size == 0:
-            raise InputError(f"trajectory: expected (n_shots, n_samples, {len(self.matrix)}), got {k.shape}")
-        check_finite("trajectory", k)
-        for axis, n in enumerate(self.matrix):
-            reach = float(np.abs(k[..., axis]).max())
-            # a trajectory designed to n/2 and kept in single precision may exceed it in the last digit
-            if reach > n / 2 * (1 + 1e-6):
-                raise InputError(
-                    f"trajectory: expected cycles per field of view within {-n / 2:g} ... {n / 2:g} on axis {axis},"
-                    f" got up to {reach:g}"
-                )
+        if min(self.matrix, default=0) < 2:
+            raise InputError(f"matrix: expected sizes of at least 2, got {tuple(matrix)}")
+        k = to_cycles_per_fov(trajectory, "cycles_per_fov", self.matrix)
         if not _LEAST_TOLERANCE <= tolerance <= _MOST_TOLERANCE:
             raise InputError(f"tolerance: expected {_LEAST_TOLERANCE:g} to {_MOST_TOLERANCE:g}, got {tolerance:g}")
         if n_threads < 1:

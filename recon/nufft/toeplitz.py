@@ -12,9 +12,10 @@ from perfline.recon.checks import check_shape
 from perfline.recon.errors import InputError
 from perfline.recon.lanes.fft import LANE_SIZES, FftTables, LaneFft
 from perfline.recon.lanes.vector import CELL, LANES, aligned_zeros
-from perfline.recon.nufft import toeplitz_kernels
+from perfline.recon.nufft import toeplitz_3d_kernels, toeplitz_kernels
 from perfline.recon.nufft.gridding import SMOOTH_SIZES
 from perfline.recon.nufft.plan import NufftPlan, PathName
+from perfline.recon.nufft.toeplitz_3d_kernels import Convolution3D, ConvolutionBuffers3D
 from perfline.recon.nufft.toeplitz_kernels import Convolution2D, ConvolutionBuffers
 from perfline.recon.nufft.wide import wide_applies
 from perfline.recon.nufft.wide_kernels import BLOCK
@@ -65,12 +66,13 @@ class NormalOperator:
     weights : float32 array (n_shots, n_samples), optional
     n_threads : int
     path : {"auto", "wide", "portable"}
-        As for `NufftPlan`; the wide path has two dimensions.
+        As for `NufftPlan`. The wide path takes up to 288 pixels on an axis and at least 8 on the last one.
 
     Notes
     -----
     ``y(x) = sum_x' T(x - x') image(x')``: the image is padded to at least twice its size, transformed, multiplied by
-    the real transfer function (T is Hermitian, the weights are real), transformed back and cropped.
+    the real transfer function (T is Hermitian, the weights are real), transformed back and cropped. The wide path holds
+    about 256 bytes for each pixel of a volume in three dimensions, of an image for each thread in two.
 
     References
     ----------
@@ -95,15 +97,17 @@ class NormalOperator:
     ) -> None:
         self.matrix = tuple(matrix)
         self.n_threads = n_threads
-        fits = wide_applies(self.matrix, BLOCK) and len(self.matrix) == 2 and 2 * max(self.matrix) <= LANE_SIZES[-1]
+        fits = wide_applies(self.matrix, BLOCK) and 2 * max(self.matrix) <= LANE_SIZES[-1]
         if path == "wide" and not fits:
             raise InputError(f"path: the wide path does not apply to a matrix of {self.matrix} on this processor")
         self.path_name: Literal["wide", "portable"] = "wide" if fits and path != "portable" else "portable"
         sizes = LANE_SIZES if self.path_name == "wide" else SMOOTH_SIZES
         self._shape = tuple(next(size for size in sizes if size >= 2 * n) for n in self.matrix)
         self._transfer = _transfer_function(point_spread(trajectory, self.matrix, weights), self._shape)
-        if self.path_name == "wide":
+        if self.path_name == "wide" and len(self.matrix) == 2:
             self._wide = _make_wide(self.matrix, self._shape, self._transfer, n_threads)
+        elif self.path_name == "wide":
+            self._wide_3d = _make_wide_3d(self.matrix, self._shape, self._transfer, n_threads)
         else:
             self._padded = np.empty(self._shape, np.complex64)
 
@@ -132,8 +136,10 @@ class NormalOperator:
                 self._convolve(source, result)
             return out
         flat, results = images.reshape(-1).view(np.float32), out.reshape(-1).view(np.float32)
-        if self.n_threads == 1:
-            n_units = -(-len(images) // LANES)
+        n_units = -(-len(images) // LANES)
+        if len(self.matrix) == 3:
+            self._convolve_volumes(n_units, len(images), 1, flat, np.empty(0, np.float32), results)
+        elif self.n_threads == 1:
             toeplitz_kernels.convolve_images(0, n_units, 0, len(images), flat, *self._wide, results)
         else:
             toeplitz_kernels.convolve_images_parallel(self.n_threads, len(images), flat, *self._wide, results)
@@ -168,11 +174,28 @@ class NormalOperator:
         check_shape("spread", spread, [2 * n for n in self.matrix])
         other = copy(self)
         other._transfer = _transfer_function(spread, self._shape)
-        if self.path_name == "wide":
-            sizes, y, x, buffers = self._wide
-            transfer = np.ascontiguousarray(other._transfer.T).ravel()
-            other._wide = (sizes._replace(transfer=transfer), y, x, buffers)
+        transfer = np.ascontiguousarray(other._transfer.T).ravel()
+        if self.path_name == "wide" and len(self.matrix) == 2:
+            other._wide = (self._wide[0]._replace(transfer=transfer), *self._wide[1:])
+        elif self.path_name == "wide":
+            other._wide_3d = (self._wide_3d[0]._replace(transfer=transfer), *self._wide_3d[1:])
         return other
+
+    def _convolve_volumes(
+        self,
+        n_steps: int,
+        n_images: int,
+        n_units: int,
+        images: NDArray[np.float32],
+        maps: NDArray[np.float32],
+        out: NDArray[np.float32],
+    ) -> None:
+        """Volumes on the wide path."""
+        arguments = (n_steps, n_images, n_units, images, maps, *self._wide_3d, out)
+        if self.n_threads == 1:
+            toeplitz_3d_kernels.convolve_volumes(*arguments)
+        else:
+            toeplitz_3d_kernels.convolve_volumes_parallel(self.n_threads, *arguments)
 
     def _convolve(self, source: NDArray[np.complex64], result: NDArray[np.complex64]) -> None:
         """One image on the portable path."""
@@ -263,6 +286,10 @@ class SenseNormalOperator:
                     result += sensitivity.conj() * self._one_coil
             return out
         flat, results = images.reshape(-1).view(np.float32), out.reshape(-1).view(np.float32)
+        if len(normal.matrix) == 3:
+            n_steps = len(images) * self._n_units
+            normal._convolve_volumes(n_steps, len(images), self._n_units, flat, self._cells, results)
+            return out
         arguments = (self._n_units, flat, self._cells, *normal._wide, results)
         if normal.n_threads == 1:
             toeplitz_kernels.convolve_coils(0, len(images), 0, *arguments)
@@ -303,6 +330,27 @@ def _make_wide(
     )
     y, x = tables
     return sizes, y, x, buffers
+
+
+def _make_wide_3d(
+    matrix: tuple[int, ...], shape: tuple[int, ...], transfer: NDArray[np.float32], n_threads: int
+) -> tuple[Convolution3D, FftTables, FftTables, FftTables, ConvolutionBuffers3D]:
+    """Sizes, transforms and buffers for `toeplitz_3d_kernels`."""
+    (n_z, n_y, n_x), (n_grid_z, n_grid_y, n_grid_x) = matrix, shape
+    row_stride, plane_stride = n_grid_x * CELL + LANES, n_grid_y * CELL + LANES
+    flat = np.ascontiguousarray(transfer.T).ravel()
+    sizes = Convolution3D(n_z, n_y, n_x, n_grid_z, n_grid_y, n_grid_x, row_stride, plane_stride, flat)
+    tables = (LaneFft(size, np.arange(n), np.ones(n, np.float32)).tables for n, size in zip(matrix, shape, strict=True))
+    buffers = ConvolutionBuffers3D(
+        aligned_zeros(n_z * n_y * row_stride),
+        aligned_zeros(n_threads, n_z * plane_stride),
+        aligned_zeros(n_threads, n_grid_z * CELL),
+        aligned_zeros(n_threads, n_x * CELL),
+        np.arange(LANES, dtype=np.int64) * LANES,
+        np.zeros((n_threads, LANES), np.int64),
+    )
+    z, y, x = tables
+    return sizes, z, y, x, buffers
 
 
 def _transfer_function(spread: NDArray[np.complex64], shape: Sequence[int]) -> NDArray[np.float32]:

@@ -93,7 +93,7 @@ def convolve_images(
 
 
 @njit(cache=True, nogil=True)
-def _see(
+def see_row(
     image: NDArray[np.float32],
     first: int,
     maps: NDArray[np.float32],
@@ -110,7 +110,7 @@ def _see(
 
 
 @njit(cache=True, nogil=True)
-def _combine(
+def combine_row(
     line: NDArray[np.float32],
     maps: NDArray[np.float32],
     cells: int,
@@ -158,14 +158,14 @@ def convolve_coils(
             for row in range(sizes.n_y):
                 first, at = image * n_pixels + row * sizes.n_x, row * sizes.row_stride
                 cells = ((image * n_units + unit) * n_pixels + row * sizes.n_x) * CELL
-                _see(images, first, maps, cells, sizes.n_x, line)
+                see_row(images, first, maps, cells, sizes.n_x, line)
                 pad_transform(x, line, 0, CELL, between, at, CELL, between, at)
             _convolve_columns(sizes, y, between, buffers.column[thread])
             for row in range(sizes.n_y):
                 first, at = image * n_pixels + row * sizes.n_x, row * sizes.row_stride
                 cells = ((image * n_units + unit) * n_pixels + row * sizes.n_x) * CELL
                 crop_transform(x, between, at, CELL, line, 0, CELL, between, at)
-                _combine(line, maps, cells, sizes.n_x, unit == 0, first, out)
+                combine_row(line, maps, cells, sizes.n_x, unit == 0, first, out)
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -28,6 +28,5 @@ def warm_up() -> None:
             for n_threads in (1, 2):
                 plan = NufftPlan(trajectory, matrix, 1e-2, n_threads, path)
                 plan.adjoint(plan.forward(image))
-                if len(matrix) == 2:
-                    normal = NormalOperator(plan.trajectory, matrix, None, n_threads, path)
-                    normal.with_maps(image[None])(normal(image))
+                normal = NormalOperator(plan.trajectory, matrix, None, n_threads, path)
+                normal.with_maps(image[None])(normal(image))

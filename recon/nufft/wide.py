@@ -10,10 +10,10 @@ from perfline.recon.lanes.fft import LANE_SIZES, FftTables, LaneFft
 from perfline.recon.lanes.vector import CELL, LANES, aligned_zeros, lanes_available
 from perfline.recon.nufft import wide_2d_kernels, wide_2d_threads, wide_3d_threads
 from perfline.recon.nufft.gridding import Grid, GridAxis
-from perfline.recon.nufft.wide_2d_kernels import Buffers2D, Geometry2D
-from perfline.recon.nufft.wide_3d_kernels import Buffers3D, Geometry3D
+from perfline.recon.nufft.wide_2d_kernels import BLOCK_WIDTH, Buffers2D, Geometry2D
+from perfline.recon.nufft.wide_3d_kernels import PLANES, Buffers3D, Geometry3D
 from perfline.recon.nufft.wide_kernels import BLOCK
-from perfline.recon.nufft.wide_tables import BLOCK_WIDTH, SampleTables, make_sample_tables
+from perfline.recon.nufft.wide_tables import Blocks, SampleTables, list_runs, make_blocks
 
 __all__ = ["WidePath2D", "WidePath3D", "wide_applies"]
 
@@ -41,14 +41,14 @@ def wide_applies(matrix: Sequence[int], n_samples: int) -> bool:
 
 
 def cut_blocks(
-    tables: SampleTables, width: int, work_per_pair: float, work_per_block: float, n_threads: int
+    starts: NDArray[np.int64], n_before: int, work_per_group: float, work_per_block: float, n_threads: int
 ) -> NDArray[np.int64]:
     """First block of each thread, and the end, such that the longest share is as short as it can be.
 
-    A thread also grids the pairs of the blocks before its own that reach into them.
+    A thread also grids the groups of the `n_before` blocks before its own, which reach into them.
     """
-    n_blocks, n_before = tables.starts.size - 1, (width + BLOCK_WIDTH - 2) // BLOCK_WIDTH
-    gridded = tables.starts * work_per_pair
+    n_blocks = starts.size - 1
+    gridded = starts * work_per_group
 
     def cuts_within(limit: float) -> list[int]:
         cuts = [0]
@@ -64,6 +64,15 @@ def cut_blocks(
         middle = (low + high) / 2
         low, high = (low, middle) if cuts_within(middle)[-1] == n_blocks else (middle, high)
     return np.array(cuts_within(high), np.int64)
+
+
+def divide_blocks(
+    blocks: Blocks, n_middle: int, width: int, block_width: int, work: tuple[float, float], n_threads: int
+) -> tuple[SampleTables, NDArray[np.int64]]:
+    """Tables whose bands begin where a thread begins to load, and the first block of each thread."""
+    n_before = (width + block_width - 2) // block_width
+    cuts = cut_blocks(blocks.starts[::n_middle], n_before, *work, n_threads)
+    return list_runs(blocks, n_middle, np.concatenate([cuts, np.maximum(cuts[:-1] - n_before, 0)])), cuts
 
 
 def lane_fft(axis: GridAxis) -> LaneFft:
@@ -92,10 +101,10 @@ class WidePath2D:
         self._transforms: tuple[FftTables, FftTables]
         self._buffers: Buffers2D
         y, x = grid.axes
-        self._tables = make_sample_tables((x, y), positions[:, ::-1])
-        # in cells touched: a cell of a transform costs about as much as eight of a pair
-        per_pair, per_block = grid.width * (grid.width + 1), 8 * BLOCK_WIDTH * y.n_grid
-        self._cuts = cut_blocks(self._tables, grid.width, per_pair, per_block, n_threads)
+        blocks = make_blocks((x, y), positions[:, ::-1], BLOCK_WIDTH)
+        # in cells touched: a cell of a transform costs about as much as six of a group
+        work = grid.width * (grid.width + 1), 6 * BLOCK_WIDTH * y.n_grid
+        self._tables, self._cuts = divide_blocks(blocks, 1, grid.width, BLOCK_WIDTH, work, n_threads)
         if shared is not None:
             self._geometry, self._transforms, self._buffers = shared._geometry, shared._transforms, shared._buffers
             return
@@ -115,7 +124,8 @@ class WidePath2D:
         )
         self._transforms = lane_fft(x).tables, lane_fft(y).tables
         self._buffers = Buffers2D(
-            aligned_zeros(n_threads, len(positions) * CELL),
+            # one more for what is loaded but not used
+            aligned_zeros(n_threads, (len(positions) + 1) * CELL),
             aligned_zeros(n_threads, n_ring * line_stride),
             aligned_zeros(n_threads, x.n_extended * column_stride),
             aligned_zeros(n_threads, x.n * CELL),
@@ -138,7 +148,7 @@ class WidePath2D:
     def adjoint(self, samples: NDArray[np.complex64], weights: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
         """Grid samples (n_transforms, n_samples), weighted by (n_samples,), into images (n_transforms, n_y, n_x)."""
         n, n_units = len(samples), -(-len(samples) // LANES)
-        given: tuple[Any, ...] = (n, samples.reshape(-1).view(np.float32), weights, *self._tables, self._geometry)
+        given: tuple[Any, ...] = (n, samples.reshape(-1).view(np.float32), weights, self._tables, self._geometry)
         taken: tuple[Any, ...] = (self._buffers, out.reshape(-1).view(np.float32))
         if self.n_threads == 1:
             _adjoint_2d(0, n_units, 0, *given, *self._transforms, *taken)
@@ -148,7 +158,7 @@ class WidePath2D:
     def forward(self, images: NDArray[np.complex64], out: NDArray[np.complex64]) -> None:
         """Sample images (n_transforms, n_y, n_x) along the trajectory into (n_transforms, n_samples)."""
         n, n_units = len(images), -(-len(images) // LANES)
-        given: tuple[Any, ...] = (n, images.reshape(-1).view(np.float32), *self._tables, self._geometry)
+        given: tuple[Any, ...] = (n, images.reshape(-1).view(np.float32), self._tables, self._geometry)
         taken: tuple[Any, ...] = (self._buffers, out.reshape(-1).view(np.float32))
         if self.n_threads == 1:
             _forward_2d(0, n_units, 0, *given, *self._transforms, *taken)
@@ -177,14 +187,14 @@ class WidePath3D:
         self._transforms: tuple[FftTables, FftTables, FftTables]
         self._buffers: Buffers3D
         z, y, x = grid.axes
-        self._tables = make_sample_tables(grid.axes, positions)
-        # in cells touched: a cell of a transform costs about as much as eight of a pair
-        per_pair, per_block = grid.width**2 * (grid.width + 1), 8 * BLOCK_WIDTH * (y.n_grid + x.n) * x.n_grid
-        self._cuts = cut_blocks(self._tables, grid.width, per_pair, per_block, n_threads)
+        blocks = make_blocks(grid.axes, positions, PLANES)
+        # in cells touched: a cell of a transform costs about as much as six of a group
+        work = grid.width**2 * (grid.width + 1), 6 * PLANES * (y.n_grid + x.n) * x.n_grid
+        self._tables, self._cuts = divide_blocks(blocks, y.n_extended, grid.width, PLANES, work, n_threads)
         if shared is not None:
             self._geometry, self._transforms, self._buffers = shared._geometry, shared._transforms, shared._buffers
             return
-        n_ring = BLOCK_WIDTH + grid.width - 1
+        n_ring = PLANES + grid.width - 1
         row_stride = (x.n_extended + 1) * CELL
         ring_stride = y.n_extended * row_stride
         pixel_stride, column_stride = x.n * CELL + _STAGGER, y.n_grid * CELL + _STAGGER
@@ -198,6 +208,7 @@ class WidePath3D:
             z.n_grid,
             y.n_grid,
             x.n_grid,
+            y.n_extended,
             row_stride,
             ring_stride,
             pixel_stride,
@@ -205,7 +216,8 @@ class WidePath3D:
         )
         self._transforms = lane_fft(z).tables, lane_fft(y).tables, lane_fft(x).tables
         self._buffers = Buffers3D(
-            aligned_zeros(len(positions) * CELL),
+            # one more for what is loaded but not used
+            aligned_zeros(n_threads, (len(positions) + 1) * CELL),
             aligned_zeros(z.n_extended * y.n * pixel_stride),
             aligned_zeros(n_threads, n_ring * ring_stride),
             aligned_zeros(n_threads, max(y.n_grid * pixel_stride, x.n * column_stride)),
@@ -214,7 +226,8 @@ class WidePath3D:
             aligned_zeros(n_threads, BLOCK * CELL),
             np.arange(LANES, dtype=np.int64) * LANES,
             np.zeros((n_threads, LANES), np.int64),
-            np.zeros((n_threads, n_ring), np.int64),
+            np.zeros((n_threads, n_ring * grid.width), np.int64),
+            np.zeros((n_threads, n_ring, y.n_extended), np.bool_),
         )
 
     def for_positions(self, positions: NDArray[np.float64]) -> Self:
@@ -232,7 +245,7 @@ class WidePath3D:
             len(samples),
             samples.reshape(-1).view(np.float32),
             weights,
-            *self._tables,
+            self._tables,
             self._geometry,
             *self._transforms,
             self._buffers,
@@ -248,7 +261,7 @@ class WidePath3D:
         arguments: tuple[Any, ...] = (
             len(images),
             images.reshape(-1).view(np.float32),
-            *self._tables,
+            self._tables,
             self._geometry,
             *self._transforms,
             self._buffers,

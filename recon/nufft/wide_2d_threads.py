@@ -1,10 +1,10 @@
 """The wide path in two dimensions on several threads.
 
 How it works (`wide_2d_kernels` says what is done). Threads take whole units; where fewer units are left than threads,
-they share one: a thread then grids a run of blocks (samples that touch two runs twice, each time only for the columns
-of that run) and later transforms a run of rows. No two threads write to one place, and the sums of a cell have the same
-order either way, so the result does not depend on the threads. The compiler of parallel loops takes flat tuples only,
-hence the long lists of arguments.
+they share one: a thread then loads and grids a run of blocks (samples that touch two runs twice, each time only for the
+columns of that run) and later transforms a run of rows. No two threads write to one place, and the sums of a cell have
+the same order either way, so the result does not depend on the threads. The compiler of parallel loops takes flat
+tuples only, hence the long lists of arguments.
 """
 
 import numpy as np
@@ -23,7 +23,8 @@ from perfline.recon.nufft.wide_2d_kernels import (
     forward_rows,
     forward_units,
 )
-from perfline.recon.nufft.wide_kernels import BLOCK, load_samples, name_coils, share_of, store_samples
+from perfline.recon.nufft.wide_kernels import BLOCK, name_coils, share_of, store_samples
+from perfline.recon.nufft.wide_tables import SampleTables
 
 __all__ = ["adjoint_parallel", "forward_parallel"]
 
@@ -34,10 +35,7 @@ def adjoint_parallel(
     n_transforms: int,
     samples: NDArray[np.float32],
     weights: NDArray[np.float32],
-    slots: NDArray[np.int64],
-    places: NDArray[np.int32],
-    pair_weights: NDArray[np.float32],
-    starts: NDArray[np.int64],
+    tables: SampleTables,
     geometry: Geometry2D,
     x: FftTables,
     y: FftTables,
@@ -46,7 +44,7 @@ def adjoint_parallel(
     images: NDArray[np.float32],
 ) -> None:
     """`adjoint_units` on several threads."""
-    n_units, n_samples = (n_transforms + LANES - 1) // LANES, weights.size
+    n_units = (n_transforms + LANES - 1) // LANES
     n_whole = n_units // n_threads
     for thread in prange(n_threads):
         adjoint_units(
@@ -56,10 +54,7 @@ def adjoint_parallel(
             n_transforms,
             samples,
             weights,
-            slots,
-            places,
-            pair_weights,
-            starts,
+            tables,
             geometry,
             x,
             y,
@@ -69,23 +64,18 @@ def adjoint_parallel(
     for unit in range(n_whole * n_threads, n_units):
         for thread in prange(n_threads):
             coils = buffers.coils[thread]
-            name_coils(unit, n_transforms, 2 * n_samples, coils)
-            begin = share_of(thread, n_threads, n_samples, BLOCK)
-            end = share_of(thread + 1, n_threads, n_samples, BLOCK)
-            block = buffers.block[thread]
-            load_samples(samples, coils, begin, end, weights, slots, buffers.rows, block, buffers.samples[0])
-        for thread in prange(n_threads):
+            name_coils(unit, n_transforms, 2 * weights.size, coils)
             adjoint_columns(
                 cuts[thread],
                 cuts[thread + 1],
-                places,
-                pair_weights,
-                starts,
+                thread,
+                samples,
+                coils,
+                weights,
+                tables,
                 geometry,
                 y,
-                buffers.samples[0],
-                buffers.ring[thread],
-                buffers.ring_lines[thread],
+                buffers,
                 buffers.between[0],
             )
         for thread in prange(n_threads):
@@ -110,10 +100,7 @@ def forward_parallel(
     n_threads: int,
     n_transforms: int,
     images: NDArray[np.float32],
-    slots: NDArray[np.int64],
-    places: NDArray[np.int32],
-    pair_weights: NDArray[np.float32],
-    starts: NDArray[np.int64],
+    tables: SampleTables,
     geometry: Geometry2D,
     x: FftTables,
     y: FftTables,
@@ -122,7 +109,7 @@ def forward_parallel(
     samples: NDArray[np.float32],
 ) -> None:
     """`forward_units` on several threads."""
-    n_units, n_samples = (n_transforms + LANES - 1) // LANES, slots.size
+    n_units, n_samples = (n_transforms + LANES - 1) // LANES, tables.slots.size
     n_whole = n_units // n_threads
     for thread in prange(n_threads):
         forward_units(
@@ -131,10 +118,7 @@ def forward_parallel(
             thread,
             n_transforms,
             images,
-            slots,
-            places,
-            pair_weights,
-            starts,
+            tables,
             geometry,
             x,
             y,
@@ -161,14 +145,12 @@ def forward_parallel(
             forward_columns(
                 cuts[thread],
                 cuts[thread + 1],
-                places,
-                pair_weights,
-                starts,
+                thread,
+                tables,
                 geometry,
                 y,
                 buffers.between[0],
-                buffers.ring[thread],
-                buffers.ring_lines[thread],
+                buffers,
                 buffers.samples[0],
             )
         for thread in prange(n_threads):
@@ -177,4 +159,4 @@ def forward_parallel(
             begin = share_of(thread, n_threads, n_samples, BLOCK)
             end = share_of(thread + 1, n_threads, n_samples, BLOCK)
             block = buffers.block[thread]
-            store_samples(buffers.samples[0], slots, begin, end, coils, buffers.rows, block, samples)
+            store_samples(buffers.samples[0], tables.slots, begin, end, coils, buffers.rows, block, samples)

@@ -1,8 +1,8 @@
 """The wide path in three dimensions, unit by unit, on one thread or several.
 
 How it works (`wide_3d_kernels` says what is done). Threads share one unit at a time, because a plan in three dimensions
-is large and a batch small: each loads a run of samples, then grids a run of blocks (samples that touch two runs twice,
-each time only for the planes of that run), and at last transforms a run of lines. No two threads write to one place,
+is large and a batch small: each loads and grids a run of blocks (samples that touch two runs twice, each time only for
+the planes of that run), and then transforms a run of lines. No two threads write to one place,
 and the sums of a cell have the same order either way, so the result does not depend on the threads. The compiler of
 parallel loops takes flat tuples only, hence the long lists of arguments.
 """
@@ -21,28 +21,10 @@ from perfline.recon.nufft.wide_3d_kernels import (
     forward_lines,
     forward_planes,
 )
-from perfline.recon.nufft.wide_kernels import BLOCK, load_samples, name_coils, share_of, store_samples
+from perfline.recon.nufft.wide_kernels import BLOCK, name_coils, share_of, store_samples
+from perfline.recon.nufft.wide_tables import SampleTables
 
 __all__ = ["adjoint_parallel", "adjoint_units", "forward_parallel", "forward_units"]
-
-
-@njit(cache=True, nogil=True)
-def _load_share(
-    thread: int,
-    n_threads: int,
-    unit: int,
-    n_transforms: int,
-    samples: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    slots: NDArray[np.int64],
-    buffers: Buffers3D,
-) -> None:
-    """A thread's part of the samples of a unit into the sorted table."""
-    coils, n_samples = buffers.coils[thread], slots.size
-    name_coils(unit, n_transforms, 2 * n_samples, coils)
-    begin = share_of(thread, n_threads, n_samples, BLOCK)
-    end = share_of(thread + 1, n_threads, n_samples, BLOCK)
-    load_samples(samples, coils, begin, end, weights, slots, buffers.rows, buffers.block[thread], buffers.samples)
 
 
 @njit(cache=True, nogil=True)
@@ -60,7 +42,7 @@ def _store_share(
     name_coils(unit, n_transforms, 2 * n_samples, coils)
     begin = share_of(thread, n_threads, n_samples, BLOCK)
     end = share_of(thread + 1, n_threads, n_samples, BLOCK)
-    store_samples(buffers.samples, slots, begin, end, coils, buffers.rows, buffers.block[thread], samples)
+    store_samples(buffers.samples[0], slots, begin, end, coils, buffers.rows, buffers.block[thread], samples)
 
 
 @njit(cache=True, nogil=True)
@@ -90,10 +72,7 @@ def adjoint_units(
     n_transforms: int,
     samples: NDArray[np.float32],
     weights: NDArray[np.float32],
-    slots: NDArray[np.int64],
-    places: NDArray[np.int32],
-    pair_weights: NDArray[np.float32],
-    starts: NDArray[np.int64],
+    tables: SampleTables,
     geometry: Geometry3D,
     z: FftTables,
     y: FftTables,
@@ -103,8 +82,9 @@ def adjoint_units(
 ) -> None:
     """Adjoint on one thread: flat samples (n_transforms, n_samples) to flat images, as pairs of floats."""
     for unit in range((n_transforms + LANES - 1) // LANES):
-        _load_share(0, 1, unit, n_transforms, samples, weights, slots, buffers)
-        adjoint_planes(0, starts.size - 1, 0, places, pair_weights, starts, geometry, y, x, buffers)
+        name_coils(unit, n_transforms, 2 * weights.size, buffers.coils[0])
+        n_blocks = (tables.starts.size - 1) // geometry.n_rows
+        adjoint_planes(0, n_blocks, 0, samples, weights, tables, geometry, y, x, buffers)
         _lines_share(0, 1, unit, n_transforms, True, geometry, z, buffers, images)
 
 
@@ -112,10 +92,7 @@ def adjoint_units(
 def forward_units(
     n_transforms: int,
     images: NDArray[np.float32],
-    slots: NDArray[np.int64],
-    places: NDArray[np.int32],
-    pair_weights: NDArray[np.float32],
-    starts: NDArray[np.int64],
+    tables: SampleTables,
     geometry: Geometry3D,
     z: FftTables,
     y: FftTables,
@@ -126,8 +103,9 @@ def forward_units(
     """Forward on one thread: flat images to flat samples, as pairs of floats."""
     for unit in range((n_transforms + LANES - 1) // LANES):
         _lines_share(0, 1, unit, n_transforms, False, geometry, z, buffers, images)
-        forward_planes(0, starts.size - 1, 0, places, pair_weights, starts, geometry, y, x, buffers)
-        _store_share(0, 1, unit, n_transforms, slots, buffers, samples)
+        n_blocks = (tables.starts.size - 1) // geometry.n_rows
+        forward_planes(0, n_blocks, 0, tables, geometry, y, x, buffers, buffers.samples[0])
+        _store_share(0, 1, unit, n_transforms, tables.slots, buffers, samples)
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -137,10 +115,7 @@ def adjoint_parallel(
     n_transforms: int,
     samples: NDArray[np.float32],
     weights: NDArray[np.float32],
-    slots: NDArray[np.int64],
-    places: NDArray[np.int32],
-    pair_weights: NDArray[np.float32],
-    starts: NDArray[np.int64],
+    tables: SampleTables,
     geometry: Geometry3D,
     z: FftTables,
     y: FftTables,
@@ -151,10 +126,9 @@ def adjoint_parallel(
     """`adjoint_units` on several threads."""
     for unit in range((n_transforms + LANES - 1) // LANES):
         for thread in prange(n_threads):
-            _load_share(thread, n_threads, unit, n_transforms, samples, weights, slots, buffers)
-        for thread in prange(n_threads):
+            name_coils(unit, n_transforms, 2 * weights.size, buffers.coils[thread])
             begin, end = cuts[thread], cuts[thread + 1]
-            adjoint_planes(begin, end, thread, places, pair_weights, starts, geometry, y, x, buffers)
+            adjoint_planes(begin, end, thread, samples, weights, tables, geometry, y, x, buffers)
         for thread in prange(n_threads):
             _lines_share(thread, n_threads, unit, n_transforms, True, geometry, z, buffers, images)
 
@@ -165,10 +139,7 @@ def forward_parallel(
     cuts: NDArray[np.int64],
     n_transforms: int,
     images: NDArray[np.float32],
-    slots: NDArray[np.int64],
-    places: NDArray[np.int32],
-    pair_weights: NDArray[np.float32],
-    starts: NDArray[np.int64],
+    tables: SampleTables,
     geometry: Geometry3D,
     z: FftTables,
     y: FftTables,
@@ -182,6 +153,6 @@ def forward_parallel(
             _lines_share(thread, n_threads, unit, n_transforms, False, geometry, z, buffers, images)
         for thread in prange(n_threads):
             begin, end = cuts[thread], cuts[thread + 1]
-            forward_planes(begin, end, thread, places, pair_weights, starts, geometry, y, x, buffers)
+            forward_planes(begin, end, thread, tables, geometry, y, x, buffers, buffers.samples[0])
         for thread in prange(n_threads):
-            _store_share(thread, n_threads, unit, n_transforms, slots, buffers, samples)
+            _store_share(thread, n_threads, unit, n_transforms, tables.slots, buffers, samples)

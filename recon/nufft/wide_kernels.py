@@ -1,12 +1,13 @@
 """Compiled loops that all wide paths share: samples in and out, samples onto and off the cells of a ring.
 
 How it works. A unit is 16 transforms side by side; a cell is 16 real and 16 imaginary parts. Samples come as (coil,
-sample) rows: blocks of eight samples of 16 coils are transposed in registers and stored where they stand in the sorted
-table. Of the oversampled grid only a few lines (2D) or planes (3D) exist at a time, in a ring: samples are sorted so
-that a block of them touches these only; lines that no later sample touches are complete, are transformed, cropped and
-set to zero for those to come. A pair of samples shares its cells: per cell two vectors are loaded, four products added,
-two vectors stored, which keeps the multipliers busy instead of the store port. Forward runs the same steps backwards:
-cells are only read, the sums of a pair stay in registers.
+sample) rows: runs of eight samples of 16 coils are transposed in registers and stored where they stand in the sorted
+table of their band (`wide_tables`), which stays in cache until it is gridded. Of the oversampled grid only a few lines
+(2D) or rows of a few planes (3D) exist at a time, in a ring: samples are sorted so that a block of them touches these
+only; lines that no later sample touches are complete, are transformed, cropped and set to zero for those to come. A
+group of samples shares its cells: per cell two vectors are loaded, up to eight products added, two vectors stored,
+which keeps the multipliers busy instead of the store port. Forward runs the same steps backwards: cells are only read,
+the sums of a group stay in registers.
 
 The window width is a constant where it is handed to the loops below, so that the compiler unrolls them; they are
 inlined once for each width.
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from perfline.recon.lanes.vector import (
     CELL,
     LANES,
+    broadcast,
     constant,
     fma,
     load,
@@ -28,27 +30,34 @@ from perfline.recon.lanes.vector import (
     stream_rows,
     transpose_rows,
 )
+from perfline.recon.nufft.wide_tables import RUN, SampleTables
 
 __all__ = [
     "BLOCK",
     "add_cells",
-    "add_pair_to_line",
+    "add_four",
+    "add_one",
+    "add_two",
     "can_stream",
     "clear",
     "copy_cells",
+    "find_band",
     "image_to_line",
     "line_to_image",
-    "load_samples",
+    "load_band",
     "name_coils",
     "name_lines",
     "prefetch_cells",
-    "read_pair_from_line",
+    "read_one",
+    "read_two",
     "share_of",
     "store_samples",
 ]
 
 BLOCK = LANES // 2
 """Samples or pixels that are transposed at once."""
+_FAR = 8
+"""Runs between the fetch of samples from memory and their use."""
 
 
 @njit(cache=True, nogil=True)
@@ -73,33 +82,44 @@ def share_of(thread: int, n_threads: int, size: int, least: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def load_samples(
+def find_band(bands: NDArray[np.int64], block: int) -> int:
+    """The band that a block belongs to."""
+    band = 0
+    while band + 2 < bands.size and bands[band + 1] <= block:
+        band += 1
+    return band
+
+
+@njit(cache=True, nogil=True)
+def load_band(
+    band: int,
     samples: NDArray[np.float32],
     coils: NDArray[np.int64],
-    begin: int,
-    end: int,
     weights: NDArray[np.float32],
-    slots: NDArray[np.int64],
+    tables: SampleTables,
     rows: NDArray[np.int64],
     block: NDArray[np.float32],
     table: NDArray[np.float32],
 ) -> None:
-    """Bring weighted samples ``begin ... end - 1`` into the sorted table; coil i begins at ``coils[i]``.
+    """Bring the weighted samples of a band into its sorted table; coil i begins at ``coils[i]``.
 
-    `rows` are the 16 rows of a block. The last block overlaps the one before: at least eight samples.
+    `rows` are the 16 rows of a block.
     """
-    for first in range(begin, end, BLOCK):
-        at = min(first, end - BLOCK)
-        ahead = min(first + 2 * BLOCK, end - BLOCK)
-        for i in range(BLOCK):
-            prefetch(table, slots[ahead + i])
-            prefetch(table, slots[ahead + i] + LANES)
-        transpose_rows(samples, coils, 2 * at, block, rows, 0)
-        for i in range(BLOCK):
-            weight = constant(weights, at + i)
-            slot = slots[at + i]
-            store(table, slot, load(block, i * CELL) * weight)
-            store(table, slot + LANES, load(block, i * CELL + LANES) * weight)
+    begin, end = tables.run_starts[band], tables.run_starts[band + 1]
+    for run in range(begin, end):
+        at, near = (RUN + 1) * run, (RUN + 1) * min(run + 2, end - 1)
+        far = 2 * tables.runs[(RUN + 1) * min(run + _FAR, end - 1)]
+        for i in range(LANES):
+            prefetch(samples, coils[i] + far)
+        for i in range(RUN):
+            prefetch(table, tables.runs[near + 1 + i])
+            prefetch(table, tables.runs[near + 1 + i] + LANES)
+        first = tables.runs[at]
+        transpose_rows(samples, coils, 2 * first, block, rows, 0)
+        for i in range(RUN):
+            weight, place = constant(weights, first + i), tables.runs[at + 1 + i]
+            store(table, place, load(block, i * CELL) * weight)
+            store(table, place + LANES, load(block, i * CELL + LANES) * weight)
 
 
 @njit(cache=True, nogil=True)
@@ -190,17 +210,28 @@ def prefetch_cells(array: NDArray[np.float32], at: int, n_runs: int, step: int, 
 
 
 @njit(cache=True, nogil=True)
-def copy_cells(array: NDArray[np.float32], source: int, target: int, n_cells: int) -> None:
+def copy_cells(
+    source: NDArray[np.float32], source_at: int, target: NDArray[np.float32], target_at: int, n_cells: int
+) -> None:
     """``target = source``."""
     for offset in range(0, n_cells * CELL, LANES):
-        store(array, target + offset, load(array, source + offset))
+        store(target, target_at + offset, load(source, source_at + offset))
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def add_pair_to_line(height, weights, at_a, at_b, a_real, a_imag, b_real, b_imag, line, cell):  # type: ignore[no-untyped-def]
-    """Add two samples, already weighted on the other axes, to `height` cells."""
+def add_one(height, weights, at, real, imag, line, cell):  # type: ignore[no-untyped-def]
+    """Add a sample, already weighted on the other axes, to `height` cells."""
     for tap in range(height):
-        weight_a, weight_b = constant(weights, at_a + tap), constant(weights, at_b + tap)
+        weight, offset = constant(weights, at + tap), cell + tap * CELL
+        store(line, offset, fma(real, weight, load(line, offset)))
+        store(line, offset + LANES, fma(imag, weight, load(line, offset + LANES)))
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def add_two(height, weights, at, a_real, a_imag, b_real, b_imag, line, cell):  # type: ignore[no-untyped-def]
+    """Add two samples."""
+    for tap in range(height):
+        weight_a, weight_b = constant(weights, at + tap), constant(weights, at + height + tap)
         offset = cell + tap * CELL
         store(line, offset, fma(a_real, weight_a, fma(b_real, weight_b, load(line, offset))))
         offset += LANES
@@ -208,11 +239,37 @@ def add_pair_to_line(height, weights, at_a, at_b, a_real, a_imag, b_real, b_imag
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def read_pair_from_line(height, weights, at_a, at_b, line, cell):  # type: ignore[no-untyped-def]
-    """Sums of two samples over `height` cells: real and imaginary part of the one, of the other."""
+def add_four(  # type: ignore[no-untyped-def]
+    height, weights, at, a_real, a_imag, b_real, b_imag, c_real, c_imag, d_real, d_imag, line, cell
+):
+    """Add four samples; their weights don't stay in registers, of which there are too few."""
+    for tap in range(height):
+        weight_a, weight_b = broadcast(weights, at + tap), broadcast(weights, at + height + tap)
+        weight_c, weight_d = broadcast(weights, at + 2 * height + tap), broadcast(weights, at + 3 * height + tap)
+        offset = cell + tap * CELL
+        real = fma(a_real, weight_a, fma(b_real, weight_b, load(line, offset)))
+        store(line, offset, fma(c_real, weight_c, fma(d_real, weight_d, real)))
+        offset += LANES
+        imag = fma(a_imag, weight_a, fma(b_imag, weight_b, load(line, offset)))
+        store(line, offset, fma(c_imag, weight_c, fma(d_imag, weight_d, imag)))
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def read_one(height, weights, at, line, cell):  # type: ignore[no-untyped-def]
+    """Sum of `height` cells for a sample: real part, imaginary part."""
+    real = imag = splat(np.float32(0))
+    for tap in range(height):
+        weight, offset = constant(weights, at + tap), cell + tap * CELL
+        real, imag = fma(load(line, offset), weight, real), fma(load(line, offset + LANES), weight, imag)
+    return real, imag
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def read_two(height, weights, at, line, cell):  # type: ignore[no-untyped-def]
+    """Sums for two samples."""
     a_real = a_imag = b_real = b_imag = splat(np.float32(0))
     for tap in range(height):
-        weight_a, weight_b = constant(weights, at_a + tap), constant(weights, at_b + tap)
+        weight_a, weight_b = constant(weights, at + tap), constant(weights, at + height + tap)
         real, imag = load(line, cell + tap * CELL), load(line, cell + tap * CELL + LANES)
         a_real, a_imag = fma(real, weight_a, a_real), fma(imag, weight_a, a_imag)
         b_real, b_imag = fma(real, weight_b, b_real), fma(imag, weight_b, b_imag)

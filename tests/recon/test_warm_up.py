@@ -4,7 +4,7 @@ import pytest
 from numba.core.registry import CPUDispatcher
 
 import perfline.recon
-from perfline.recon.nufft import portable_kernels, toeplitz_kernels
+from perfline.recon.nufft import portable_kernels, toeplitz_3d_kernels, toeplitz_kernels
 from perfline.recon.nufft import warm_up as nufft_warm_up
 from perfline.recon.warm_up import KERNEL_MODULES, warm_up
 
@@ -33,7 +33,7 @@ def test_every_kernel_is_compiled_afterwards():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [portable_kernels, toeplitz_kernels])
+@pytest.mark.parametrize("module", [portable_kernels, toeplitz_kernels, toeplitz_3d_kernels])
 def test_the_nufft_warms_up_by_itself(module):
     nufft_warm_up.warm_up()
     for name in module.__all__:

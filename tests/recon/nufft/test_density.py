@@ -252,7 +252,7 @@ def test_singular_weights_are_refused():
         pipe_menon_weights(everything_at_once, (40, 50))
     with pytest.raises(InputError, match=r"n_iterations: expected at least 1, got 0"):
         pipe_menon_weights(designed(1), (N, N), 0)
-    with pytest.raises(InputError, match=r"within -40 ... 40 on axis 0"):
+    with pytest.raises(InputError, match=r"expected -40 ... 40 on axis 0"):
         pipe_menon_weights(designed(1), (40, 40))
 
 

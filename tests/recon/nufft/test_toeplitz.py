@@ -24,8 +24,6 @@ PATHS = ["portable", pytest.param("wide", marks=pytest.mark.skipif(not lanes_ava
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("path", PATHS)
 def test_equals_forward_weights_and_adjoint(trajectory, matrix, n_threads, path):
-    if path == "wide" and len(matrix) == 3:
-        pytest.skip("two dimensions only")
     weights = np.random.default_rng(1).uniform(0.1, 1, trajectory.shape[:2]).astype(np.float32)
     images = complex_noise(2, (2, 3, *matrix))
     normal = NormalOperator(trajectory, matrix, weights, n_threads, path)
@@ -47,8 +45,8 @@ def test_is_hermitian_and_positive():
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("n_coils", [3, 19])
-def test_coils_are_weighted_convolved_and_combined(path, n_threads, n_coils):
-    trajectory, matrix = CASES[1]
+@pytest.mark.parametrize(("trajectory", "matrix"), CASES[1:], ids=lambda v: None)
+def test_coils_are_weighted_convolved_and_combined(path, n_threads, n_coils, trajectory, matrix):
     normal = NormalOperator(trajectory, matrix, None, n_threads, path)
     maps, images = complex_noise(1, (3, n_coils, *matrix)), complex_noise(2, (3, *matrix))
     wanted = np.sum(maps.conj() * normal(maps * images[:, None]), axis=1)
@@ -68,9 +66,9 @@ def test_point_spread_is_the_sum_of_waves():
     assert abs(spread[index] - np.exp(1j * phase).sum() / np.prod(matrix)) < 5e-6 * 200 / np.prod(matrix)
 
 
+@pytest.mark.parametrize(("trajectory", "matrix"), [CASES[0], CASES[-1]], ids=lambda v: None)
 @pytest.mark.parametrize("path", PATHS)
-def test_another_spread_in_the_same_buffers(path):
-    trajectory, matrix = CASES[0]
+def test_another_spread_in_the_same_buffers(path, trajectory, matrix):
     weights = np.random.default_rng(1).uniform(-1, 1, (2, *trajectory.shape[:2])).astype(np.float32)
     spreads = point_spread(trajectory, matrix, weights)
     first = NormalOperator(trajectory, matrix, weights[0], path=path)
@@ -82,12 +80,12 @@ def test_another_spread_in_the_same_buffers(path):
         assert relative_error(normal(image), wanted(image)) < 1e-6
         sense = first.with_maps(maps).with_normal(normal)
         assert relative_error(sense(image), wanted.with_maps(maps)(image)) < 1e-6
-    with pytest.raises(InputError, match=r"spread: expected \(36, 44\), got \(18, 22\)"):
-        first.with_spread(spreads[0, :18, :22])
+    with pytest.raises(InputError, match=r"spread: expected \("):
+        first.with_spread(spreads[0][..., 1:])
 
 
-def test_out_may_be_the_image():
-    trajectory, matrix = CASES[1]
+@pytest.mark.parametrize(("trajectory", "matrix"), CASES[1:], ids=lambda v: None)
+def test_out_may_be_the_image(trajectory, matrix):
     normal = NufftPlan(trajectory, matrix).normal_operator()
     image = complex_noise(3, (2, *matrix))
     wanted = normal(image)
@@ -111,5 +109,5 @@ def test_bad_arrays_are_refused():
         InputError, match=r"maps: expected complex64 \(..., n_coils, 18, 22\), got complex64 \(18, 22\)"
     ):
         normal.with_maps(image)
-    with pytest.raises(InputError, match=r"path: the wide path does not apply to a matrix of \(7, 9, 10\)"):
-        NormalOperator(*CASES[2], path="wide")
+    with pytest.raises(InputError, match=r"path: the wide path does not apply to a matrix of \(10, 9, 7\)"):
+        NormalOperator(CASES[2][0][..., ::-1], (10, 9, 7), path="wide")
