@@ -20,6 +20,7 @@ from perfline.gadgets.chain import Chain, build_stages
 from perfline.gadgets.errors import ReadoutError, ScanError, ScanHeaderError, StreamError
 from perfline.gadgets.mrd.collect_images import CollectImages
 from perfline.gadgets.mrd.images import ImageMaker, Series
+from perfline.gadgets.mrd.json_config import JsonConfig, parse_json_config, without_placeholder
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText, ErrorText, HeaderXml, Image, Text, Waveform
 from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.mrd.session import Incoming, Session
@@ -36,6 +37,7 @@ from perfline.gadgets.stage_data import (
     Volume,
 )
 from perfline.gadgets.summary import ScanSummary, latency_statistics
+from perfline.gadgets.waveforms import WaveformBooks
 from perfline.gadgets.writers.sink import Sink, SinkGroup
 from perfline.recon.errors import PerflineError
 from perfline.recon.nufft.warm_up import warm_up as warm_up_nufft
@@ -105,12 +107,12 @@ def run_scan(
     ScanSummary
         Never raises for what the peer did or sent: ``status`` and ``reason`` tell.
     """
-    scan = _Scan(session, options or ScanOptions(), SinkGroup(sinks))
+    scan = _Scan(session, select_chain, options or ScanOptions(), SinkGroup(sinks))
     try:
         # the matrices are small: threads of the BLAS would only spin, and take the core from the kernels and the sender
         with threadpool_limits(limits=1, user_api="blas"):
             with scan.judged():
-                scan.run(select_chain)
+                scan.run()
             with scan.judged():
                 scan.finish()
     except KeyboardInterrupt:
@@ -123,10 +125,21 @@ def run_scan(
 class _Scan:
     """The state of one scan between its first message and its summary."""
 
-    def __init__(self, session: Session, options: ScanOptions, sinks: SinkGroup) -> None:
+    def __init__(
+        self,
+        session: Session,
+        select_chain: Callable[[ConfigName | ConfigText | None], Chain],
+        options: ScanOptions,
+        sinks: SinkGroup,
+    ) -> None:
         self._session = session
+        self._select_chain = select_chain
         self._options = options
         self._sinks = sinks
+        self._config: ConfigName | ConfigText | None = None
+        self._json: JsonConfig | None = None
+        self._xml = b""
+        self._has_begun = False
         self._settings = Settings()
         self._header: ScanHeader | None = None
         self._maker: ImageMaker | None = None
@@ -135,7 +148,7 @@ class _Scan:
         self._status, self._reason = "success", ""
         self._notices: dict[str, str] = {}
         self._ghost_levels: list[float] = []
-        self._n_waveforms = 0
+        self._waveforms = WaveformBooks()
         self._n_volumes = 0
         self._n_images_in = 0
         self._n_results = 0
@@ -143,15 +156,28 @@ class _Scan:
         self._quality: ScanQuality | None = None
         self._start = time.perf_counter()
 
-    def run(self, select_chain: Callable[[ConfigName | ConfigText | None], Chain]) -> None:
+    def run(self) -> None:
         """Take the scan from its configuration to the last message."""
-        config, header = self._read_start()
-        chain = select_chain(config)
-        self._settings = chain.settings(self._options.overrides)
+        self._read_start()
+        # at once, so that the peer hears early of what can't be; where no chain is named yet, a text may still do so
+        if self._config is not None or self._json is not None:
+            self._set_up()
+        self._read_all()
+        if not self._session.was_closed:
+            self._emit(Notice("warning", "the stream ended without a CLOSE message: was the sender done?"))
+
+    def _set_up(self) -> None:
+        """Make the stages of the chain for this header."""
+        config, chosen = self._config, self._json
+        chain = self._select_chain(ConfigName(chosen.chain) if chosen is not None and chosen.chain else config)
+        settings = chain.settings()
+        if chosen is not None:
+            settings = settings.with_values(chosen.settings, "JSON configuration")
+        self._settings = settings.with_values(self._options.overrides, "option")
         # images alone need no labelling, so that a broken or foreign ASL header can't stop them; pairs do
         with_asl = chain.gadgets not in _IMAGES_ALONE or self._settings.ghost_sharing == "pair"
         self._header = parse_scan_header(
-            header,
+            self._xml,
             sidecar=self._options.sidecar,
             protocol=self._settings.asl,
             aslcontext=self._options.aslcontext,
@@ -160,15 +186,24 @@ class _Scan:
         stages = build_stages(chain.gadgets, self._header, self._settings, self._options.side)
         self._runner = Runner([CollectImages(), *stages], self._emit)
         self._maker = ImageMaker(self._header, is_complex=self._settings.volume_images == "complex")
-        self._sinks.open(self._header)
-        for warning in self._header.warnings:
-            self._emit(Notice("warning", warning))
         warm_up()
         if self._header.spiral is not None:
             warm_up_nufft()
-        self._read_all()
-        if not self._session.was_closed:
-            self._emit(Notice("warning", "the stream ended without a CLOSE message: was the sender done?"))
+
+    def _begin(self) -> None:
+        """Open the sinks when the first data come: until then a text of the peer may change the settings."""
+        self._has_begun = True
+        if self._header is None:
+            self._set_up()
+        if self._header is None:
+            return
+        self._sinks.open(self._header)
+        for warning in self._header.warnings:
+            self._emit(Notice("warning", warning))
+        if self._json is not None and self._json.unknown:
+            self._emit(
+                Notice("warning", f"JSON configuration: no such setting, not used: {', '.join(self._json.unknown)}")
+            )
 
     def finish(self) -> None:
         """Take what is still in the chain to its end, also after an error; then see whether the scan gave its due."""
@@ -221,34 +256,39 @@ class _Scan:
             summary, status=self._status, reason=self._reason, files=files, notices=summary.notices + failures
         )
 
-    def _read_start(self) -> tuple[ConfigName | ConfigText | None, bytes]:
+    def _read_start(self) -> None:
         """Read the configuration, if one comes, and the header."""
-        config = None
         while True:
             item = self._session.read()
-            if isinstance(item, ConfigName | ConfigText):
-                config = item
+            if isinstance(item, ConfigText) and (chosen := parse_json_config(item.xml)) is not None:
+                self._json = chosen
+            elif isinstance(item, ConfigName | ConfigText):
+                self._config = without_placeholder(item)
             elif isinstance(item, HeaderXml):
-                return config, item.xml
+                self._xml = item.xml
+                return
             elif isinstance(item, Text):
-                _LOG.info("peer: %s", item.text)
+                self._take_text(item)
             elif item is None:
                 raise ScanHeaderError("no header: the stream ended before an MRD header (id 3) came")
             else:
                 raise ScanHeaderError(f"no header: expected an MRD header (id 3) first, got {type(item).__name__}")
 
     def _read_all(self) -> None:
-        session, feed = self._session, self._runner.feed
+        session = self._session
         while True:
             try:
-                item = session.read()
+                item: Incoming | Dropped | None = session.read()
             except ReadoutError as error:
-                feed(Dropped("readout", str(error)))
-                continue
-            if isinstance(item, Readout | Image):
+                item = Dropped("readout", str(error))
+            if isinstance(item, Readout | Image | Dropped):
+                if not self._has_begun:
+                    self._begin()
                 self._n_images_in += isinstance(item, Image)
-                feed(item)
+                self._runner.feed(item)
             elif item is None:
+                if not self._has_begun:
+                    self._begin()
                 return
             else:
                 self._take_aside(item)
@@ -256,13 +296,24 @@ class _Scan:
     def _take_aside(self, item: Incoming) -> None:
         """Handle messages that are not data of the chain."""
         if isinstance(item, Waveform):
-            self._n_waveforms += 1
+            self._waveforms.add(item)
+            self._sinks.write(item)
         elif isinstance(item, Text):
-            _LOG.info("peer: %s", item.text)
+            self._take_text(item)
         elif isinstance(item, ErrorText):
             self.end("abort", f"the sender reports an error: {item.text}")
         else:
             raise StreamError(f"expected data after the header, got another {type(item).__name__}")
+
+    def _take_text(self, item: Text) -> None:
+        """Write a line of the peer to the log, unless it is what the operator chose at the scanner."""
+        chosen = None if self._has_begun else parse_json_config(item.text)
+        if chosen is None:
+            _LOG.info("peer: %s", item.text)
+            return
+        self._json = chosen
+        if self._header is not None:
+            self._set_up()
 
     def _emit(self, item: object) -> None:
         """Send an item's images, then hand both to the sinks; keep the books of the summary."""
@@ -321,8 +372,8 @@ class _Scan:
         quality = self._quality
         figures = dict(quality.figures) if quality is not None else {}
         rejected = average.rejected if average is not None else ()
-        if self._n_waveforms:
-            figures["n_waveforms"] = self._n_waveforms
+        if self._waveforms.n:
+            figures["n_waveforms"] = self._waveforms.n
         return ScanSummary(
             status=self._status,
             reason=self._reason,
@@ -343,4 +394,5 @@ class _Scan:
             software=f"perfline {version('perfline')}",
             rejected=rejected,
             regions=quality.regions if quality is not None else (),
+            waveforms=dict(self._waveforms.by_id),
         )

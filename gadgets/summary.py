@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from perfline.gadgets.stage_data import Dropped, Parameter, RegionPrecision
+from perfline.gadgets.waveforms import WaveformStatistics
 
 __all__ = ["LatencyStatistics", "ScanSummary", "StageStatistics", "latency_statistics"]
 
@@ -57,7 +58,7 @@ class ScanSummary:
     """How a scan ended. ``status`` is ``success``, ``abort`` (the stream broke off) or ``fail`` (no valid result).
 
     ``n_pairs_rejected`` counts the pairs that were lost and those that were left out; ``rejected`` lists the latter,
-    with the reason of each.
+    with the reason of each. ``waveforms`` are by their ``waveform_id``.
     """
 
     status: str
@@ -80,6 +81,7 @@ class ScanSummary:
     files: tuple[str, ...] = field(default=())
     rejected: tuple[tuple[int, str], ...] = ()
     regions: tuple[RegionPrecision, ...] = ()
+    waveforms: Mapping[int, WaveformStatistics] = field(default_factory=dict)
 
     @property
     def drop_reasons(self) -> dict[str, int]:

@@ -1,16 +1,21 @@
 """``perfline serve``: the MRD server."""
 
-import contextlib
 import logging
-from collections.abc import Sequence
+import signal
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from perfline.gadgets.cli.options import RegionFiles, scan_options, select_chain, sidecar_options
 
+if TYPE_CHECKING:
+    from perfline.gadgets.server.pool import ScanEnd
+
 __all__ = ["command"]
+
+_SECONDS = click.FloatRange(min=0)
 
 
 @click.command("serve")
@@ -18,8 +23,33 @@ __all__ = ["command"]
 @click.option("--port", default=9002, show_default=True, help="0: any free port.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder; each scan gets scan_0001, ...")
 @click.option("--montage/--no-montage", default=False, show_default=True, help="Write a PNG montage (extra 'view').")
+@click.option(
+    "--spool",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder; every byte received is kept as it comes, in scan_0001.mrdstream, ...",
+)
 @click.option("--scans", type=int, help="Stop after so many scans.")
-@click.option("--timeout", default=120.0, show_default=True, help="Longest silence of a client [s].")
+@click.option(
+    "--max-scans", type=click.IntRange(min=1), default=2, show_default=True, help="Scans at once; more are refused."
+)
+@click.option("--idle-timeout", type=_SECONDS, default=120, show_default=True, help="Longest silence of a client [s].")
+@click.option(
+    "--header-timeout", type=_SECONDS, default=60, show_default=True, help="From connection to MRD header [s]."
+)
+@click.option("--total-timeout", type=_SECONDS, default=14400, show_default=True, help="Longest scan [s].")
+@click.option(
+    "--send-timeout", type=_SECONDS, default=60, show_default=True, help="Longest time a client takes no image [s]."
+)
+@click.option(
+    "--send-buffer",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Images that may wait for a client that reads slowly [MiB].",
+)
+@click.option(
+    "--grace", type=_SECONDS, default=30, show_default=True, help="Time for running scans to end at SIGTERM, Ctrl-C [s]."
+)
 @click.option("--verbose", is_flag=True, help="Log each event.")
 @sidecar_options
 def command(
@@ -27,8 +57,15 @@ def command(
     port: int,
     out: Path | None,
     montage: bool,
+    spool: Path | None,
     scans: int | None,
-    timeout: float,
+    max_scans: int,
+    idle_timeout: float,
+    header_timeout: float,
+    total_timeout: float,
+    send_timeout: float,
+    send_buffer: int,
+    grace: float,
     verbose: bool,
     chain_name: str | None,
     overrides: tuple[str, ...],
@@ -40,45 +77,65 @@ def command(
 ) -> None:
     """Accept scans from MRD clients (FIRE, OpenRecon, gadgetron_ismrmrd_client, 'perfline replay --to').
 
-    A client names an installed chain, or sends a chain of allowed gadgets; --chain is for one that sends neither. One
-    scan runs at a time. Whoever can connect can start one: the server listens on loopback unless --host says otherwise.
+    A client names an installed chain, or sends a chain of allowed gadgets; --chain is for one that sends neither.
+    Whoever can connect can start a scan: the server listens on loopback unless --host says otherwise.
+
+    Each scan has a process of its own: one that fails disturbs no other. A client that comes while --max-scans run is
+    told so (text ERR) and its connection is closed. A time-out of 0 is none. A client that reads slowly doesn't hold up
+    its own data until --send-buffer is full; what it doesn't take in time is still saved under --out.
+
+    --spool keeps the bytes of the stream, not HDF5, so that a crash at any time, also of the server, loses nothing that
+    had arrived; 'perfline replay' and 'perfline recon' read such files, cut off or not. They are readable by their
+    owner only, and hold what the scanner sent: the header may name the subject.
     """
-    from perfline.gadgets.outputs import output_sinks
-    from perfline.gadgets.server.server import Server
-    from perfline.gadgets.summary import ScanSummary
-    from perfline.gadgets.writers.sink import Sink
+    from perfline.gadgets.server.pool import WorkerPool
+
+    log_level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    pool = WorkerPool(max_scans)
+    # it gets ready while this process imports
+    pool.warm()
+    try:
+        from perfline.gadgets.mrd.time_limits import TimeLimits
+        from perfline.gadgets.server.claimed_names import FolderSinks
+        from perfline.gadgets.server.process_server import ProcessServer
+        from perfline.gadgets.server.scan_work import ScanWork
+
+        given: dict[str, Any] = {} if out is None else {"make_sinks": FolderSinks(out, montage)}
+        work = ScanWork(
+            default_chain=select_chain(chain_name) if chain_name else None,
+            options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
+            times=TimeLimits(
+                idle=idle_timeout or None,
+                header=header_timeout or None,
+                total=total_timeout or None,
+                send=send_timeout or None,
+            ),
+            send_buffer=send_buffer << 20,
+            spool=spool,
+            **given,
+        )
+        pool.set_work(work, log_level)
+        server = ProcessServer(pool, host=host, port=port, on_end=_report, grace=grace)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            server.stop()
+
+        server.bind()
+        # from here on, scans may run
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        click.echo(f"listening on {server.address[0]}:{server.address[1]}")
+        server.serve(scans)
+    finally:
+        pool.stop(0)
+
+
+def _report(end: "ScanEnd") -> None:
     from perfline.gadgets.writers.summary_text import format_summary
 
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-
-    def make_sinks(number: int) -> Sequence[Sink]:
-        if out is None:
-            return ()
-        return output_sinks(out / _scan_name(out, number), "sub-01", overwrite=False, with_montage=montage)
-
-    def report(summary: ScanSummary) -> None:
-        content: dict[str, Any] = summary.as_dict()
-        click.echo(format_summary({key: value for key, value in content.items() if key != "parameters"}))
-
-    server = Server(
-        host=host,
-        port=port,
-        default_chain=select_chain(chain_name) if chain_name else None,
-        options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
-        make_sinks=make_sinks,
-        on_summary=report,
-        timeout=timeout,
-    )
-    server.bind()
-    click.echo(f"listening on {server.address[0]}:{server.address[1]}")
-    with contextlib.suppress(KeyboardInterrupt):
-        server.serve(scans)
-
-
-def _scan_name(folder: Path, number: int) -> str:
-    """First free ``scan_NNNN`` from `number` on: an earlier server's scans stay."""
-    while (folder / f"scan_{number:04d}").exists():
-        number += 1
-    return f"scan_{number:04d}"
+    if end.summary is None:
+        click.echo(f"Scan {end.number}: {end.death}")
+        return
+    content = end.summary.as_dict()
+    click.echo(format_summary({key: value for key, value in content.items() if key != "parameters"}))

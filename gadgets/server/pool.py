@@ -4,48 +4,40 @@ Importing everything and loading the kernels takes a second or two; a scan is gi
 This module itself imports nothing of that, so that a server can start its first process before it gets ready itself.
 """
 
-import contextlib
 import logging
 import pickle
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.reduction import send_handle
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.server.worker_process import STOP_SECONDS, WorkerProcess
 
 if TYPE_CHECKING:
     from perfline.gadgets.server.scan_work import ScanWork
     from perfline.gadgets.summary import ScanSummary
 
-__all__ = ["READY", "STOP_SECONDS", "ScanEnd", "WorkerPool"]
+__all__ = ["ScanEnd", "WorkerPool"]
 
 _LOG = logging.getLogger(__name__)
-
-READY = "ready"
-"""Said by a worker that a scan can be given to."""
-
-STOP_SECONDS = 5.0
-"""Time for a scan that is stopped to send what is ready [s]."""
 
 _START_TIMEOUT = 300.0
 """The first start after an update compiles the kernels [s]."""
 
 _SPARE_DELAY = 3.0
-"""The next process gets ready that long after a scan has begun, so that it doesn't take its processor then [s]."""
+"""While a scan runs, the next process gets ready that long after its beginning: it would take a processor from it [s]."""
 
 _RETRY_DELAY = 5.0
-"""After a process that died before it was ready [s]."""
+"""After a process that died while it waited for a scan [s]."""
 
 _EXIT_TIMEOUT = 10.0
 """For a process that has said its last word; then it is killed [s]."""
+
+_INTERVAL = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,18 +49,6 @@ class ScanEnd:
     death: str = ""
 
 
-@dataclass
-class _Worker:
-    """A process and this end of its pipe; ``number`` is that of its scan."""
-
-    process: "subprocess.Popen[bytes]"
-    pipe: Connection
-    is_ready: bool = False
-    number: int | None = None
-    summary: "ScanSummary | None" = None
-    ended_at: float | None = None
-
-
 class WorkerPool:
     """Starts processes, gives scans to them, and sees them off.
 
@@ -76,21 +56,28 @@ class WorkerPool:
     ----------
     max_scans : int
         Scans at once.
+
+    Raises
+    ------
+    ConfigurationError
+        `max_scans` isn't positive.
     """
 
     def __init__(self, max_scans: int) -> None:
         if max_scans < 1:
-            raise ConfigurationError(f"max_scans: expected at least 1, got {max_scans}")
+            raise ConfigurationError(f"max-scans: expected at least 1, got {max_scans}")
         self.max_scans = max_scans
-        self._workers: list[_Worker] = []
-        self._spare: _Worker | None = None
+        self._workers: list[WorkerProcess] = []
+        self._spare: WorkerProcess | None = None
         self._work: IO[bytes] | None = None
-        self._next_spare_at = 0.0
+        self._spare_at = 0.0
+        self._retry_at = 0.0
+        self._is_in_a_hurry = False
 
     @property
     def n_running(self) -> int:
         """Scans that run now."""
-        return sum(worker.ended_at is None for worker in self._workers)
+        return sum(worker.is_busy for worker in self._workers)
 
     @property
     def is_full(self) -> bool:
@@ -105,17 +92,18 @@ class WorkerPool:
     def warm(self) -> None:
         """Start the spare process, unless there is one."""
         if self._spare is None:
-            self._spare = _start()
+            self._spare = WorkerProcess()
             if self._work is not None:
-                self._send_work(self._spare)
+                self._spare.send_work(self._work.fileno())
 
     def set_work(self, work: "ScanWork", log_level: int = logging.WARNING) -> None:
         """Say how scans are run; once, before the first."""
+        # without a name, so that nothing is left of it, and a process that isn't ready yet can take its time
         self._work = tempfile.TemporaryFile(prefix="perfline-")  # noqa: SIM115
         pickle.dump((work, log_level), self._work)
         self._work.flush()
         if self._spare is not None:
-            self._send_work(self._spare)
+            self._spare.send_work(self._work.fileno())
 
     def wait_until_ready(self) -> None:
         """Wait for the spare process.
@@ -123,80 +111,119 @@ class WorkerPool:
         Raises
         ------
         ConfigurationError
-            It died; what it had to say stands in the log.
+            It died, or compiles for ever.
         """
         self.warm()
-        spare = self._spare
-        if spare is None or spare.is_ready:
-            return
         end = time.monotonic() + _START_TIMEOUT
-        while time.monotonic() < end and spare.process.poll() is None:
-            if wait([spare.pipe], 0.2):
-                list(self.tend())
-                if spare.is_ready:
-                    return
-        self.stop(0)
-        raise ConfigurationError("the process for the first scan did not get ready, see above")
+        while (spare := self._spare) is not None and not spare.is_ready and time.monotonic() < end:
+            wait([spare.pipe], _INTERVAL)
+            self.tend()
+        if spare is None or not spare.is_ready:
+            self.stop(0)
+            raise ConfigurationError("the process for the first scan did not get ready")
 
     def give(self, connection: socket.socket, number: int) -> None:
-        """Give a connection to a process, and let go of it here.
+        """Give a connection to a process; the caller still has to close it here.
 
         Raises
         ------
         OSError
             No process can be started.
         """
-        with connection:
-            while True:
-                self.warm()
-                worker, self._spare = self._spare, None
-                if worker is None:
-                    continue
-                try:
-                    worker.pipe.send(number)
-                    send_handle(worker.pipe, connection.fileno(), worker.process.pid)
-                except ConnectionError:
-                    # it died while it waited: the next one
-                    _LOG.error("a process that waited for a scan died")
-                    _end(worker)
-                    continue
-                break
-        worker.number = number
+        self.warm()
+        worker, self._spare = self._spare, None
+        if worker is None:
+            return
+        try:
+            worker.give(connection, number)
+        except ConnectionError:
+            _LOG.error("a process that waited for a scan died; a fresh one takes scan %d", number)
+            worker.end(_EXIT_TIMEOUT)
+            worker = WorkerProcess()
+            if self._work is not None:
+                worker.send_work(self._work.fileno())
+            worker.give(connection, number)
         self._workers.append(worker)
-        self._next_spare_at = time.monotonic() + _SPARE_DELAY
+        self._spare_at = time.monotonic() + _SPARE_DELAY
 
-    def tend(self) -> Iterator[ScanEnd]:
-        """Look after all processes; to be called several times a second, or when one of `pipes` is readable.
+    def tend(self) -> list[ScanEnd]:
+        """Look after all processes; to be called several times a second, and when one of `pipes` is readable.
 
-        Yields
-        ------
-        ScanEnd
-            For each scan that has ended.
+        Returns
+        -------
+        list of ScanEnd
+            The scans that have ended since.
         """
+        busy = [worker for worker in self._workers if worker.is_busy]
         for worker in self._all():
-            if worker.ended_at is None and worker.pipe.poll():
-                yield from self._listen(worker)
+            worker.listen()
+        ends = [_end_of(worker) for worker in busy if not worker.is_busy]
         for worker in self._workers:
             if worker.ended_at is not None and time.monotonic() > worker.ended_at + _EXIT_TIMEOUT:
-                worker.process.kill()
-        self._workers = [one for one in self._workers if one.ended_at is None or one.process.poll() is None]
-        if self._spare is None and (self.n_running == 0 or time.monotonic() > self._next_spare_at):
-            if time.monotonic() > self._next_spare_at - _SPARE_DELAY:
-                self.warm()
+                worker.end(0)
+        self._workers = [worker for worker in self._workers if worker.ended_at is None or not worker.has_gone]
+        self._tend_spare()
+        return ends
 
-    def stop(self, grace: float) -> Iterator[ScanEnd]:
-        """End all processes: scans that run have some time to end by themselves, then to be stopped, then are killed.
+    def stop(self, grace: float) -> list[ScanEnd]:
+        """End all processes.
 
         Parameters
         ----------
         grace : float
-            The first of these times [s].
+            Time in which scans that run may come to their end by themselves; then they are told to stop, and in the
+            end killed [s].
 
-        Yields
-        ------
-        ScanEnd
+        Returns
+        -------
+        list of ScanEnd
         """
-        raise NotImplementedError
+        spare, self._spare, self._retry_at = self._spare, None, float("inf")
+        if spare is not None:
+            # it holds nothing, and may be amid its imports
+            spare.process.terminate()
+            spare.end(_EXIT_TIMEOUT)
+        ends = self._wait_for_ends(grace, is_grace=True)
+        for worker in self._workers:
+            worker.process.terminate()
+        ends += self._wait_for_ends(2 * STOP_SECONDS)
+        for worker in self._workers:
+            if worker.is_busy:
+                worker.process.kill()
+        ends += self._wait_for_ends(_EXIT_TIMEOUT)
+        for worker in self._workers:
+            worker.end(_EXIT_TIMEOUT)
+        self._workers = []
+        if self._work is not None:
+            self._work.close()
+        return ends
 
-    def _all(self) -> list[_Worker]:
+    def hurry(self) -> None:
+        """Cut the time of grace of `stop` short; safe within a signal handler."""
+        self._is_in_a_hurry = True
+
+    def _wait_for_ends(self, seconds: float, *, is_grace: bool = False) -> list[ScanEnd]:
+        ends: list[ScanEnd] = []
+        deadline = time.monotonic() + seconds
+        while self.n_running and (left := deadline - time.monotonic()) > 0 and not (is_grace and self._is_in_a_hurry):
+            wait(self.pipes, min(left, _INTERVAL))
+            ends += self.tend()
+        return ends
+
+    def _tend_spare(self) -> None:
+        if self._spare is not None and self._spare.ended_at is not None:
+            self._spare.end(_EXIT_TIMEOUT)
+            _LOG.error("a process that waits for a scan: %s", self._spare.death)
+            self._spare, self._retry_at = None, time.monotonic() + _RETRY_DELAY
+        now = time.monotonic()
+        if self._spare is None and now >= self._retry_at and (now >= self._spare_at or not self.n_running):
+            self.warm()
+
+    def _all(self) -> list[WorkerProcess]:
         return [*self._workers, self._spare] if self._spare is not None else list(self._workers)
+
+
+def _end_of(worker: WorkerProcess) -> ScanEnd:
+    if worker.summary is None:
+        worker.end(_EXIT_TIMEOUT)
+    return ScanEnd(worker.number or 0, worker.summary, "" if worker.summary is not None else worker.death)

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from types import FrameType
 
-from perfline.gadgets.server.pool import READY, STOP_SECONDS
 from perfline.gadgets.server.scan_work import ScanRun, ScanWork
+from perfline.gadgets.server.worker_process import READY, STOP_SECONDS
 from perfline.gadgets.summary import ScanSummary
 from perfline.recon.warm_up import warm_up
 

@@ -110,7 +110,7 @@ def _limits(
         average=_limit(0),
         slice=_limit(recipe.n_slices - 1 if recipe.partition_axis is None else 0),
         contrast=_limit(n_contrasts - 1),
-        phase=_limit(0),
+        phase=_limit(max(volume.phase for volume in volumes)),
         repetition=_limit(max(volume.repetition for volume in volumes)),
         set=_limit(max(volume.set for volume in volumes)),
         segment=_limit(recipe.n_shots - 1),

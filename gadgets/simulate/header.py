@@ -9,12 +9,11 @@ import json
 import numpy as np
 from ismrmrd import xsd
 
+from perfline.gadgets.simulate.asl_words import asl_words
 from perfline.gadgets.simulate.encoding import header_number, scan_encoding
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
-from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 from perfline.gadgets.simulate.spiral_recipe import SpiralRecipe
-from perfline.gadgets.simulate.volume_plan import planned_volumes
-from perfline.recon.parameters import VolumeType
 
 __all__ = ["scan_header_xml"]
 
@@ -76,52 +75,13 @@ def _sequence_parameters(recipe: SimulationRecipe) -> xsd.sequenceParametersType
 
 
 def _user_parameters(recipe: SimulationRecipe) -> xsd.userParametersType:
-    """The ASL parameters in the words and units of BIDS."""
-    pulses = recipe.background_suppression_pulses
-    doubles = {
-        "LabelingDuration": recipe.labeling_duration,
-        "PostLabelingDelay": recipe.post_labeling_delay,
-        "LabelingEfficiency": recipe.labeling_efficiency,
-        "MagneticFieldStrength": recipe.field_strength,
-        "EchoTime": recipe.echo_time,
-        "FlipAngle": np.rad2deg(recipe.flip_angle),
-        "BackgroundSuppressionNumberPulses": float(pulses),
-    }
-    strings = {
-        "ArterialSpinLabelingType": str(recipe.labeling_type),
-        "M0Type": "Included" if recipe.n_m0 else "Absent",
-        "MRAcquisitionType": "2D" if recipe.partition_axis is None else "3D",
-        "BackgroundSuppression": "true" if pulses else "false",
-    }
-    if recipe.partition_axis is None:
-        strings["SliceTiming"] = json.dumps(recipe.slice_timing)
-    if recipe.labeling_type == "PASL":
-        doubles["BolusCutOffDelayTime"] = recipe.labeling_duration
-        strings |= {"BolusCutOffFlag": "true", "BolusCutOffTechnique": "QUIPSSII"}
-    strings |= _volume_order(recipe)
-    if recipe.volume_order is VolumeOrder.SET:
-        # without an order of volumes there is no list that could follow it
-        doubles["RepetitionTimePreparation"] = recipe.repetition_time
-        if recipe.n_m0:
-            doubles["M0RepetitionTime"] = recipe.m0_repetition_time
-    else:
-        kinds = [volume.volume_type for volume in planned_volumes(recipe)]
-        times = [recipe.m0_repetition_time if kind is VolumeType.M0SCAN else recipe.repetition_time for kind in kinds]
-        strings["RepetitionTimePreparation"] = json.dumps(times)
-    return xsd.userParametersType(
-        userParameterDouble=[
-            xsd.userParameterDoubleType(name=name, value=header_number(value)) for name, value in doubles.items()
-        ],
-        userParameterString=[xsd.userParameterStringType(name=name, value=value) for name, value in strings.items()],
-    )
-
-
-def _volume_order(recipe: SimulationRecipe) -> dict[str, str]:
-    """The declared order of volumes, as the recipe wants it declared."""
-    types = [str(volume.volume_type) for volume in planned_volumes(recipe)]
-    if recipe.volume_order is VolumeOrder.SET:
-        return {}
-    if recipe.volume_order is VolumeOrder.CYCLE:
-        cycle = types[recipe.n_m0 : recipe.n_m0 + 2]
-        return {"aslcontext": json.dumps(types[: recipe.n_m0]), "aslcontext_cycle": json.dumps(cycle)}
-    return {"aslcontext": json.dumps(types)}
+    """The ASL parameters as MRD has them: numbers, and texts that may hold a list."""
+    doubles: list[xsd.userParameterDoubleType] = []
+    strings: list[xsd.userParameterStringType] = []
+    for name, value in asl_words(recipe).items():
+        if isinstance(value, str | bool | list):
+            text = value if isinstance(value, str) else json.dumps(value)
+            strings.append(xsd.userParameterStringType(name=name, value=text))
+        else:
+            doubles.append(xsd.userParameterDoubleType(name=name, value=header_number(value)))
+    return xsd.userParametersType(userParameterDouble=doubles, userParameterString=strings)

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.epi_shots import epi_shots
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
-from perfline.gadgets.simulate.shot_template import VOLUME_KINDS, Block, ShotTemplate, blank_headers, mrd_flag
+from perfline.gadgets.simulate.shot_template import Block, ShotTemplate, blank_headers, mrd_flag
 from perfline.gadgets.simulate.spiral_recipe import SpiralEncoding, SpiralRecipe
 from perfline.gadgets.simulate.spiral_shots import calibration_shots, spiral_shots
 from perfline.gadgets.simulate.volume_plan import PlannedShot, planned_shots
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import VolumeType
-from perfline.recon.phantom.brain import Phantom, TissueClass, brain_phantom
+from perfline.recon.phantom.brain import Phantom
 from perfline.recon.phantom.disc_limited import KSpaceDisc
 from perfline.recon.phantom.field_offset import FieldOffset
 from perfline.recon.phantom.noise import correlated_noise, noise_mixing_matrix
@@ -49,7 +49,7 @@ def scan_truth(recipe: SimulationRecipe) -> TruthMaps:
         disc = KSpaceDisc(recipe.max_radius, is_ball=recipe.encoding is SpiralEncoding.CONES)
         field = recipe.spiral.field
     return truth_maps(
-        brain_phantom(),
+        recipe.phantom,
         recipe.slice_positions,
         recipe.series,
         recipe.phase_axis,
@@ -75,7 +75,7 @@ def scan_blocks(recipe: SimulationRecipe) -> Iterator[Block]:
         In the order of acquisition: noise, calibration, volumes. The same recipe gives the same values; each block has
         random numbers of its own, so that they don't change when the series gets longer.
     """
-    phantom = brain_phantom()
+    phantom = recipe.phantom
     mixing = noise_mixing_matrix(recipe.n_coils, recipe.noise_correlation)
     deviation = _raw_noise_deviation(recipe, phantom)
     counter = 1
@@ -92,12 +92,12 @@ def scan_blocks(recipe: SimulationRecipe) -> Iterator[Block]:
         rng = np.random.default_rng([recipe.seed, 0, 1 + number])
         heads = _numbered(template, counter, number * recipe.m0_repetition_time + recipe.preparation_time)
         counter += heads.size
-        yield Block(heads, _samples(recipe, rng, template, VolumeType.M0SCAN, mixing, deviation), template.trajectory)
+        yield Block(heads, _samples(recipe, rng, template, 0, mixing, deviation), template.trajectory)
     shots = planned_shots(recipe, len(calibration) * recipe.m0_repetition_time)
     for plan in shots:
         rng = np.random.default_rng([recipe.seed, 1 + plan.volume.number, plan.shot])
         template = templates[plan.shot]
-        samples = _samples(recipe, rng, template, plan.volume.volume_type, mixing, deviation)
+        samples = _samples(recipe, rng, template, plan.volume.kind, mixing, deviation)
         heads = _volume_headers(recipe, plan, template, counter, is_last=plan is shots[-1])
         counter += heads.size
         yield Block(heads, samples, template.trajectory)
@@ -106,7 +106,7 @@ def scan_blocks(recipe: SimulationRecipe) -> Iterator[Block]:
 def _templates(recipe: SimulationRecipe, phantom: Phantom) -> tuple[tuple[ShotTemplate, ...], tuple[ShotTemplate, ...]]:
     """Shots of a volume and of the calibration.
 
-    All volumes of a kind are alike, so that the phantom is evaluated once and not per volume.
+    All volumes of a kind (M0, or a place in the block) are alike, so that the phantom is evaluated once and not per volume.
     """
     if isinstance(recipe, EpiRecipe):
         return epi_shots(recipe, phantom), ()
@@ -121,23 +121,23 @@ def _raw_noise_deviation(recipe: SimulationRecipe, phantom: Phantom) -> float:
     More samples than encoded points average their noise; on the ramps, and where the density of samples is uneven, this
     is only nearly so.
     """
-    grey_matter = phantom.values("m0")[phantom.is_class(TissueClass.GREY_MATTER)].mean()
+    tissue = phantom.values("m0")[phantom.is_class(phantom.reference)].mean()
     n_per_point = recipe.n_samples / recipe.readout_axis.n_encoded
     if isinstance(recipe, SpiralRecipe):
         n_per_point = recipe.samples_per_point
-    return float(recipe.noise_sd * grey_matter * np.sqrt(n_per_point))
+    return float(recipe.noise_sd * tissue * np.sqrt(n_per_point))
 
 
 def _samples(
     recipe: SimulationRecipe,
     rng: np.random.Generator,
     template: ShotTemplate,
-    volume_type: VolumeType,
+    kind: int,
     mixing: NDArray[np.complex128],
     deviation: float,
 ) -> NDArray[np.complex64]:
     """Samples of one shot of one volume, with the phase of its slices and with noise."""
-    samples = _with_jitter(recipe, rng, template.images[VOLUME_KINDS.index(volume_type)], template.n_excited)
+    samples = _with_jitter(recipe, rng, template.images[kind], template.n_excited)
     if deviation:
         samples = samples + correlated_noise(rng, mixing, deviation, samples.shape[0], recipe.n_samples)
     return samples
@@ -177,9 +177,13 @@ def _volume_headers(
 ) -> NDArray[np.void]:
     """Headers of one shot of one volume."""
     # the slices of an M0 volume come at the end of its repetition too, so that their spacing is the same
-    heads = _numbered(template, counter, plan.start + recipe.preparation_time)
+    preparation = recipe.preparation_time
+    if plan.volume.kind:
+        preparation = recipe.preparation_time_of(recipe.components[recipe.block[plan.volume.kind - 1].phase])
+    heads = _numbered(template, counter, plan.start + preparation)
     heads["idx"]["repetition"] = plan.volume.repetition
     heads["idx"]["set"] = plan.volume.set
+    heads["idx"]["phase"] = plan.volume.phase
     if plan.shot == recipe.n_shots - 1:
         heads["flags"][-1] |= mrd_flag(ismrmrd.ACQ_LAST_IN_REPETITION)
         if is_last:

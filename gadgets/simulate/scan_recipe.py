@@ -4,19 +4,31 @@ Units as in ``recon``: s, mm, rad, Hz, T.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.gadgets.simulate.label_plan import LabelComponent, LabelPlan, LabelState, OneDelay, TimeEncoding
 from perfline.recon.asl.cbf import total_labeling_efficiency
+from perfline.recon.asl.labeling import BolusCutOffTechnique
 from perfline.recon.checks import check_non_negative, check_positive
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import ImageAxis, LabelingType
 from perfline.recon.phantom.asl_series import AslSeries, KineticModel, LabelingScheme
+from perfline.recon.phantom.brain import Phantom, brain_phantom, slow_brain_phantom
+from perfline.recon.phantom.kidney import kidney_phantom
 
-__all__ = ["SimulationRecipe", "VolumeOrder", "slice_directions"]
+__all__ = ["Anatomy", "SimulationRecipe", "VolumeOrder", "slice_directions"]
+
+
+class Anatomy(StrEnum):
+    """Which phantom is scanned: `brain_phantom`, `slow_brain_phantom` or `kidney_phantom`."""
+
+    BRAIN = "brain"
+    SLOW_BRAIN = "slow_brain"
+    KIDNEY = "kidney"
 
 
 class VolumeOrder(StrEnum):
@@ -65,6 +77,7 @@ class SimulationRecipe(ABC):
     off_resonance : float
         Of everything [Hz].
     n_pairs, n_m0 : int
+        Pairs of control and label; of several delays so many at each; of an encoded scan its blocks.
     label_first : bool
         Label before control.
     volume_order : VolumeOrder
@@ -74,6 +87,11 @@ class SimulationRecipe(ABC):
         M0 volumes show the equilibrium whatever their repetition time.
     labeling_type, labeling_duration, post_labeling_delay, labeling_efficiency, blood_t1, model
         See `LabelingScheme`; the efficiency is that of the labelling alone.
+    labels : LabelPlan
+        One delay, several, time-encoded or vessel-encoded; it may have durations and delays of its own.
+    bolus_cut_off_technique : BolusCutOffTechnique
+        Of PASL: QUIPSS II or Q2TIPS, at ``labeling_duration``.
+    anatomy : Anatomy
     background_suppression_pulses : int
         Each takes its share of the label, see ``recon.constants``.
     static_fraction : float
@@ -101,8 +119,8 @@ class SimulationRecipe(ABC):
     Raises
     ------
     InputError
-        A number is out of range, the slices don't fit into the repetition time, or there are noise readouts without
-        noise.
+        A number is out of range, the slices don't fit into the repetition time, there are noise readouts without
+        noise, or the labelling is none of those above.
     """
 
     n_coils: int = 4
@@ -135,6 +153,9 @@ class SimulationRecipe(ABC):
     labeling_efficiency: float = 0.85
     blood_t1: float = 1.65
     model: KineticModel = KineticModel.CONSENSUS
+    labels: LabelPlan = OneDelay()
+    bolus_cut_off_technique: BolusCutOffTechnique = BolusCutOffTechnique.QUIPSS2
+    anatomy: Anatomy = Anatomy.BRAIN
     background_suppression_pulses: int = 0
     static_fraction: float = 1.0
     slice_duration: float = 0.04
@@ -166,11 +187,28 @@ class SimulationRecipe(ABC):
         if self.n_noise_readouts and not self.noise_sd:
             raise InputError("n_noise_readouts: expected 0 where noise_sd is 0, since there is nothing to measure")
         self.check_readout()
+        self._check_labels()
         shortest = self.preparation_time + self.n_slices * self.slice_duration
         if self.repetition_time < shortest:
             raise InputError(f"repetition_time: expected at least {shortest:g} s, got {self.repetition_time:g} s")
         if self.n_m0 and self.m0_repetition_time < shortest:
             raise InputError(f"m0_repetition_time: expected at least {shortest:g} s, got {self.m0_repetition_time:g} s")
+
+    def _check_labels(self) -> None:
+        """The plan fits the kind of labelling and the arteries of the phantom."""
+        if self.labeling_type is LabelingType.PASL:
+            if isinstance(self.labels, TimeEncoding):
+                raise InputError("labels: expected PCASL or CASL for a time-encoded scan, got PASL")
+            if self.bolus_cut_off_technique is BolusCutOffTechnique.QUIPSS:
+                raise InputError("bolus_cut_off_technique: expected QUIPSSII or Q2TIPS, got QUIPSS")
+        n_arteries = sum(component.artery is not None for component in self.components)
+        if n_arteries not in (0, self.phantom.n_arteries):
+            raise InputError(
+                f"labels: expected a column for each of the {self.phantom.n_arteries} arteries of {self.anatomy},"
+                f" got {n_arteries}"
+            )
+        # what can't be is refused before the first volume is asked for
+        _ = self.block
 
     @abstractmethod
     def check_readout(self) -> None:
@@ -197,10 +235,34 @@ class SimulationRecipe(ABC):
         return None
 
     @property
-    def preparation_time(self) -> float:
+    def phantom(self) -> Phantom:
+        """What is scanned."""
+        phantoms = {
+            Anatomy.BRAIN: brain_phantom,
+            Anatomy.SLOW_BRAIN: slow_brain_phantom,
+            Anatomy.KIDNEY: kidney_phantom,
+        }
+        return phantoms[self.anatomy]()
+
+    @property
+    def components(self) -> tuple[LabelComponent, ...]:
+        """What is labelled: the blood of each delay, sub-bolus or artery."""
+        return self.labels.components(self.labeling_duration, self.post_labeling_delay)
+
+    @property
+    def block(self) -> tuple[LabelState, ...]:
+        """The volumes that repeat ``n_pairs`` times, in the order of acquisition."""
+        return self.labels.block(label_first=self.label_first)
+
+    def preparation_time_of(self, component: LabelComponent) -> float:
         """From the start of a repetition to its first excitation [s]; for PASL the delay counts from the inversion."""
-        labeling = 0.0 if self.labeling_type is LabelingType.PASL else self.labeling_duration
-        return labeling + self.post_labeling_delay
+        labeling = 0.0 if self.labeling_type is LabelingType.PASL else component.labeling_duration
+        return labeling + component.post_labeling_delay
+
+    @property
+    def preparation_time(self) -> float:
+        """The longest [s]."""
+        return max(self.preparation_time_of(component) for component in self.components)
 
     @property
     def slice_order(self) -> tuple[int, ...]:
@@ -224,10 +286,17 @@ class SimulationRecipe(ABC):
 
     @property
     def series(self) -> AslSeries:
-        """The contrasts; the efficiency includes what the background-suppression pulses take."""
+        """The contrasts with all blood labelled, of several delays the longest.
+
+        The efficiency includes what the background-suppression pulses take.
+        """
+        return replace(self.series_of(max(self.components, key=lambda one: one.post_labeling_delay)), artery=None)
+
+    def series_of(self, component: LabelComponent) -> AslSeries:
+        """The contrasts where one component alone is labelled."""
         scheme = LabelingScheme(
-            labeling_duration=self.labeling_duration,
-            post_labeling_delay=self.post_labeling_delay,
+            labeling_duration=component.labeling_duration,
+            post_labeling_delay=component.post_labeling_delay,
             labeling_type=self.labeling_type,
             labeling_efficiency=total_labeling_efficiency(self.labeling_efficiency, self.background_suppression_pulses),
             blood_t1=self.blood_t1,
@@ -239,6 +308,7 @@ class SimulationRecipe(ABC):
             slice_timing=self.slice_timing,
             m0_repetition_time=None if self.m0_relaxed else self.m0_repetition_time,
             static_fraction=self.static_fraction,
+            artery=component.artery,
         )
 
 

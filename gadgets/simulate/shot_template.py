@@ -1,21 +1,17 @@
 """What all volumes of a simulated scan have in common in one shot: header fields and noise-free samples."""
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from ismrmrd.hdf5 import acquisition_header_dtype
 from numpy.typing import NDArray
 
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, slice_directions
-from perfline.recon.parameters import VolumeType
 from perfline.recon.phantom.asl_series import slice_signals
 from perfline.recon.phantom.brain import Phantom
 
-__all__ = ["VOLUME_KINDS", "Block", "ShotTemplate", "blank_headers", "kind_signals", "mrd_flag", "place_headers"]
-
-VOLUME_KINDS: Final = (VolumeType.M0SCAN, VolumeType.CONTROL, VolumeType.LABEL)
-"""The order of the images of a template."""
+__all__ = ["Block", "ShotTemplate", "blank_headers", "kind_signals", "mrd_flag", "place_headers"]
 
 
 class Block(NamedTuple):
@@ -36,7 +32,7 @@ class ShotTemplate:
 
     ``heads`` (n_readouts,) lack what differs from volume to volume. ``times`` (n_readouts,) are those of the centre of
     k-space, after the first excitation of the shot [s]. ``images`` is complex64 (n_kinds, n_readouts, n_coils,
-    n_samples), in the order of `VOLUME_KINDS`; ``trajectory`` as of `Block`. The readouts fall into ``n_excited`` equal
+    n_samples), in the order of `kind_signals`; ``trajectory`` as of `Block`. The readouts fall into ``n_excited`` equal
     parts, slices as they are excited, which share a phase.
     """
 
@@ -105,7 +101,11 @@ def kind_signals(recipe: SimulationRecipe, phantom: Phantom, slice_number: int) 
     Returns
     -------
     float64 array (n_kinds, n_regions)
-        In the order of `VOLUME_KINDS`.
+        M0, then each volume of the recipe's block.
     """
     signals = slice_signals(phantom, recipe.series, slice_number)
-    return np.stack([signals.m0, signals.static, signals.static - signals.delta_m])
+    differences = np.stack(
+        [slice_signals(phantom, recipe.series_of(one), slice_number).delta_m for one in recipe.components]
+    )
+    inverted = np.array([state.inverted for state in recipe.block])
+    return np.concatenate([signals.m0[np.newaxis], signals.static - inverted @ differences])

@@ -10,12 +10,17 @@ __all__ = ["PlannedShot", "PlannedVolume", "planned_shots", "planned_volumes"]
 
 @dataclass(frozen=True)
 class PlannedVolume:
-    """One volume, with the counters that tell it from the others; volumes are numbered from 0."""
+    """One volume, with the counters that tell it from the others; volumes are numbered from 0.
+
+    ``kind`` is its row of `kind_signals`: 0 for M0, then the place in the block.
+    """
 
     volume_type: VolumeType
     number: int
     repetition: int
     set: int
+    phase: int
+    kind: int
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,9 @@ def planned_volumes(recipe: SimulationRecipe) -> tuple[PlannedVolume, ...]:
     Returns
     -------
     tuple of PlannedVolume
-        M0 volumes lead. Where ``idx.set`` tells control (0) from label (1), ``repetition`` is the pair, or the number
-        of the M0 volume (flag USER1 keeps these apart); else it is the number of the volume and ``set`` stays 0.
+        M0 volumes lead. Where ``idx.set`` tells control (0) from label (1), or the cycle of an encoded scan, and
+        ``phase`` the delay, ``repetition`` is the pair or block, or the number of the M0 volume (flag USER1 keeps these
+        apart); else it is the number of the volume, and ``set`` and ``phase`` stay 0.
 
     Examples
     --------
@@ -46,14 +52,13 @@ def planned_volumes(recipe: SimulationRecipe) -> tuple[PlannedVolume, ...]:
     >>> [str(volume.volume_type) for volume in planned_volumes(EpiRecipe(n_pairs=1, label_first=True))]
     ['m0scan', 'label', 'control']
     """
-    pair = [VolumeType.LABEL, VolumeType.CONTROL] if recipe.label_first else [VolumeType.CONTROL, VolumeType.LABEL]
-    types = [VolumeType.M0SCAN] * recipe.n_m0 + pair * recipe.n_pairs
     counts_volumes = recipe.volume_order in (VolumeOrder.ASLCONTEXT, VolumeOrder.CYCLE)
-    volumes = []
-    for number, kind in enumerate(types):
-        repetition = number if kind is VolumeType.M0SCAN or counts_volumes else (number - recipe.n_m0) // 2
-        label_state = int(kind is VolumeType.LABEL and not counts_volumes)
-        volumes.append(PlannedVolume(kind, number, repetition, label_state))
+    volumes = [PlannedVolume(VolumeType.M0SCAN, number, number, 0, 0, 0) for number in range(recipe.n_m0)]
+    for repetition in range(recipe.n_pairs):
+        for place, state in enumerate(recipe.block):
+            number = len(volumes)
+            counters = (number, 0, 0) if counts_volumes else (repetition, state.set, state.phase)
+            volumes.append(PlannedVolume(state.volume_type, number, *counters, kind=1 + place))
     return tuple(volumes)
 
 
@@ -80,7 +85,7 @@ def planned_shots(recipe: SimulationRecipe, start: float = 0.0) -> tuple[Planned
     """
     volumes = planned_volumes(recipe)
     leading, rest = volumes[: recipe.n_m0], volumes[recipe.n_m0 :]
-    n_together = 2 if recipe.interleaved_shots else 1
+    n_together = recipe.labels.n_together if recipe.interleaved_shots else 1
     groups: list[tuple[PlannedVolume, ...]] = [(volume,) for volume in leading]
     groups += [rest[first : first + n_together] for first in range(0, len(rest), n_together)]
     shots = []

@@ -29,8 +29,8 @@ class FitDelays:
     3 % of noisy voxels it would stay in a worse minimum, and a result would depend on the way to it.
 
     The noise of a pair is taken as the same at all delays (it is that of the static tissue): its variance is pooled
-    over them, voxel by voxel. Until a second pair of some delay has come there is no variance: all delays then weigh
-    alike, and there are no standard errors.
+    over them, voxel by voxel. Until a second pair of some delay has come there is no variance, nor is there where all
+    pairs are exactly alike: all delays then weigh alike, and there are no standard errors.
 
     Parameters
     ----------
@@ -129,7 +129,8 @@ class FitDelays:
             self._plan = self._make_plan(mask)
         n_pairs = np.array([average.n_pairs for average in averages])
         variance = _pooled_variance(averages)
-        is_known = bool(np.any(n_pairs > 1))
+        # simulated pairs without noise are all alike: their scatter of zero says nothing either
+        is_known = bool(np.any(n_pairs > 1) and np.any(variance[mask]))
         # without a variance the weights are equal, and what the fit says of its errors is not told
         spread = variance if is_known else np.ones_like(m0)
         data = (

@@ -38,7 +38,7 @@ def kidney_phantom() -> Phantom:
     spine = Tissue(TissueClass.OTHER, m0=45.0, t1=0.6, t2_star=0.01)
     regions = (
         Region("trunk", Ellipsoid(2, 0, 0, 155, 135, 110, 0.0), muscle),
-        Region("liver", Ellipsoid(-72, -76, 0, 62, 38, 60, 0.2), liver, "trunk"),
+        Region("liver", Ellipsoid(-64, -74, 0, 42, 32, 60, 0.2), liver, "trunk"),
         Region("spine", Ellipsoid(1, 10, 0, 14, 110, 20, 0.0), spine, "trunk"),
         Region("cortex_left", Ellipsoid(62, -8, 2, 34, 58, 40, 0.15), cortex, "trunk"),
         Region("cortex_right", Ellipsoid(-60, 24, -1, 32, 54, 38, -0.2), cortex, "trunk"),

@@ -15,7 +15,9 @@ from typing import Any
 from gadgetron.external import Connection
 
 from perfline.gadgets.mrd.messages import Close, ConfigText, ErrorText, HeaderXml, Image, Message
+from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire import MessageReader, encode
+from perfline.gadgets.server.scan_work import ScanWork
 from perfline.gadgets.server.server import Server
 from perfline.gadgets.summary import ScanSummary
 
@@ -51,9 +53,13 @@ def node_configurations(name: str) -> list[tuple[str, bytes]]:
 
 @contextlib.contextmanager
 def serving(n_scans: int = 1, **options: Any) -> Iterator[tuple[Server, list[ScanSummary]]]:
-    """Run a server for so many scans on a free port in a thread; all summaries are there after the block."""
+    """Run a server for so many scans on a free port in a thread; all summaries are there after the block.
+
+    The options are those of `ScanWork`.
+    """
     summaries: list[ScanSummary] = []
-    server = Server(port=0, on_summary=summaries.append, **{"timeout": _TIMEOUT, **options})
+    times = TimeLimits(idle=_TIMEOUT, send=_TIMEOUT)
+    server = Server(ScanWork(**{"times": times, **options}), port=0, on_summary=summaries.append)
     server.bind()
     thread = threading.Thread(target=server.serve, args=(n_scans,), daemon=True)
     thread.start()

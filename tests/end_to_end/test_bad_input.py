@@ -26,6 +26,7 @@ from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.images import Series
 from perfline.gadgets.mrd.layout import AcquisitionFlag
 from perfline.gadgets.mrd.messages import Close, ConfigName, ConfigText, ErrorText, HeaderXml, Image, Text
+from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire import MessageReader, encode
 from perfline.gadgets.scan import ScanOptions
 from perfline.gadgets.simulate.scan_recipe import VolumeOrder
@@ -486,7 +487,7 @@ def test_stranger(data, status, match, good):
 def test_silent_client(good):
     sink = KeepingSink()
     with (
-        serving(timeout=0.3, make_sinks=lambda number: [sink]) as (server, summaries),
+        serving(times=TimeLimits(idle=0.3), make_sinks=lambda number: [sink]) as (server, summaries),
         socket.create_connection(server.address, timeout=20) as client,
     ):
         client.sendall(b"".join(map(encode, (ConfigName("pcasl_epi"), *SCAN.messages[: 1 + 3 * 54 + 5]))))

@@ -9,14 +9,15 @@ from perfline.gadgets.chain import load_chain
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.client import run_client
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText
-from perfline.gadgets.server.server import Server, chain_selector
+from perfline.gadgets.server.scan_work import ScanWork, chain_selector
+from perfline.gadgets.server.server import Server
 
 
 @contextmanager
 def running(n_scans, **options):
     """A server on a free loopback port that serves `n_scans`, and the list of its summaries."""
     summaries = []
-    server = Server(port=0, on_summary=summaries.append, **options)
+    server = Server(ScanWork(**options), port=0, on_summary=summaries.append)
     server.bind()
     thread = threading.Thread(target=server.serve, args=(n_scans,))
     thread.start()

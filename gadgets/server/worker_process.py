@@ -1,0 +1,127 @@
+"""The server's end of a process for one scan."""
+
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from perfline.gadgets.summary import ScanSummary
+
+__all__ = ["READY", "STOP_SECONDS", "WorkerProcess"]
+
+_LOG = logging.getLogger(__name__)
+
+READY: Final = "ready"
+"""Said by a worker that a scan can be given to."""
+
+STOP_SECONDS: Final = 5.0
+"""Time for a scan that is stopped to send what is ready [s]."""
+
+_WORKER_MODULE = "perfline.gadgets.server.worker"
+
+
+class WorkerProcess:
+    """Starts the process; its pipe ends when the process does.
+
+    Attributes
+    ----------
+    is_ready : bool
+        Everything is imported, all kernels are loaded.
+    number : int or None
+        Of the scan that was given.
+    summary : ScanSummary or None
+        Of that scan, once it has ended.
+    ended_at : float or None
+        When the pipe ended, as `time.monotonic`.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # -P: nothing of the working directory is imported. A group of its own: Ctrl-C is for the server alone
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", _WORKER_MODULE, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                process_group=0,
+            )
+        self.pipe = Connection(ours.detach())
+        self.is_ready = False
+        self.number: int | None = None
+        self.summary: ScanSummary | None = None
+        self.ended_at: float | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether its scan still runs."""
+        return self.number is not None and self.summary is None and self.ended_at is None
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether the process has ended."""
+        return self.process.poll() is not None
+
+    @property
+    def death(self) -> str:
+        """How a process ended that has not given a summary."""
+        code = self.process.poll()
+        if code is None:
+            return "its process closed the pipe"
+        return f"its process died ({signal.Signals(-code).name})" if code < 0 else f"its process ended with code {code}"
+
+    def send_work(self, descriptor: int) -> None:
+        """Hand over the file that says how scans are run.
+
+        Raises
+        ------
+        ConnectionError
+            The process has died.
+        """
+        send_handle(self.pipe, descriptor, self.process.pid)
+
+    def give(self, connection: socket.socket, number: int) -> None:
+        """Hand over a connection; the caller's end of it stays open.
+
+        Raises
+        ------
+        ConnectionError
+            The process has died.
+        """
+        self.pipe.send(number)
+        send_handle(self.pipe, connection.fileno(), self.process.pid)
+        self.number = number
+
+    def listen(self) -> None:
+        """Take what the process has said, without waiting."""
+        while self.ended_at is None and self.pipe.poll():
+            try:
+                said = self.pipe.recv()
+            except (EOFError, ConnectionError):
+                self.close()
+                return
+            if said == READY:
+                self.is_ready = True
+            else:
+                self.summary = said
+
+    def close(self) -> None:
+        """Close the pipe: a process that waits for a scan ends then."""
+        if self.ended_at is None:
+            self.ended_at = time.monotonic()
+            self.pipe.close()
+
+    def end(self, seconds: float) -> None:
+        """Close the pipe and see the process off; it is killed after some time."""
+        self.close()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            _LOG.error("process %d did not end by itself", self.process.pid)
+            self.process.kill()
+            self.process.wait()
