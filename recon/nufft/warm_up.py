@@ -3,6 +3,7 @@
 import numpy as np
 
 from perfline.recon.nufft.plan import NufftPlan, PathName
+from perfline.recon.nufft.stack import StackTransform
 from perfline.recon.nufft.toeplitz import NormalOperator
 from perfline.recon.nufft.wide import wide_applies
 
@@ -25,3 +26,6 @@ def warm_up() -> None:
                 if len(matrix) == 2:
                     normal = NormalOperator(plan.trajectory, matrix, None, n_threads, path)
                     normal.with_maps(image[None])(normal(image))
+    partitions = np.zeros((2, 1, 4, 4), np.complex64)
+    stack = StackTransform([0, 1], 1, 2, 2)
+    stack.combined(partitions, stack.coil_images(partitions))
