@@ -1,0 +1,383 @@
+"""Compiled loops of an EPI slice on 16 lanes, from raw lines to the combined image.
+
+How it works. The lanes are 16 coils: a unit. Each line of a unit is transposed in registers, 16 coils times 8 samples
+at once, so that a cell holds one sample of the 16; mirrored samples are folded into sum and difference; the products of
+`readout_tables` give the pixels along x in pairs, which get the ghost phase of their line and go to their place in the
+hybrid space (x, ky): one column of cells for each x, where lines that were not acquired stay zero. Each column is
+transformed along y, cropped, multiplied by the weights of its 16 coils and added over the lanes. Hybrid space is all
+that is stored between, and fits into a fast cache. Threads take whole slices.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from perfline.recon.epi.readout_tables import GROUP, ReadoutTables
+from perfline.recon.lanes import fft, product
+from perfline.recon.lanes.fft import FftTables
+from perfline.recon.lanes.vector import (
+    CELL,
+    LANES,
+    constant,
+    fma,
+    load,
+    prefetch,
+    splat,
+    store,
+    sum_lanes,
+    transpose_rows,
+)
+
+__all__ = [
+    "BLOCK",
+    "Lines",
+    "SliceBuffers",
+    "coil_images",
+    "combined_images",
+    "combined_images_parallel",
+    "warm_up",
+]
+
+BLOCK = LANES // 2
+"""Samples or pixels that are transposed at once."""
+
+
+class Lines(NamedTuple):
+    """The acquired lines of a slice, and the axis y.
+
+    Line i goes to cell ``cells[i]`` (-1: nowhere) times ``phases[2 i] + i phases[2 i + 1]``. `matrix` is that from
+    cells to pixels, (n_y, n_cells) complex, flat as pairs, or empty where the fast transform is used.
+    """
+
+    n_coils: int
+    n_x: int
+    n_y: int
+    n_cells: int
+    column_stride: int
+    cells: NDArray[np.int64]
+    is_reversed: NDArray[np.bool_]
+    shots: NDArray[np.int64]
+    phases: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+
+
+class SliceBuffers(NamedTuple):
+    """One row of each array per thread; `rows` are the 16 rows of a block, `pixel_rows` those of 8 pixels."""
+
+    samples: NDArray[np.float32]
+    hybrid: NDArray[np.float32]
+    column: NDArray[np.float32]
+    scratch: NDArray[np.float32]
+    phasors: NDArray[np.float32]
+    coils: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _fill_phasors(lines: Lines, ghost: NDArray[np.float64], ghost_at: int, phasors: NDArray[np.float32]) -> None:
+    """Ghost and line phase of every pixel, (n_lines, n_x + 1) complex; shot i has constant and slope in `ghost`."""
+    row = 2 * (lines.n_x + 1)
+    last_shot = -1
+    c, s = np.empty(lines.n_x, np.float32), np.empty(lines.n_x, np.float32)
+    for line in range(lines.cells.size):
+        shot = lines.shots[line]
+        if shot != last_shot:
+            last_shot = shot
+            at = ghost_at + 2 * shot
+            for x in range(lines.n_x):
+                angle = 0.5 * (ghost[at] + ghost[at + 1] * (x - lines.n_x // 2))
+                c[x], s[x] = np.cos(angle), np.sin(angle)
+        # half of the phase is removed from either polarity
+        sign = np.float32(-1) if lines.is_reversed[line] else np.float32(1)
+        p, q = lines.phases[2 * line], lines.phases[2 * line + 1]
+        for x in range(lines.n_x):
+            phasors[line * row + 2 * x] = c[x] * p - sign * s[x] * q
+            phasors[line * row + 2 * x + 1] = c[x] * q + sign * s[x] * p
+
+
+@njit(cache=True, nogil=True)
+def _name_coils(unit: int, n_coils: int, distance: int, coils: NDArray[np.int64]) -> None:
+    """Where the 16 coils of a unit begin; lanes beyond the last one repeat it."""
+    for lane in range(LANES):
+        coils[lane] = min(unit * LANES + lane, n_coils - 1) * distance
+
+
+@njit(cache=True, nogil=True)
+def _load_line(
+    raw: NDArray[np.float32],
+    begin: int,
+    ahead: int,
+    coils: NDArray[np.int64],
+    n_samples: int,
+    rows: NDArray[np.int64],
+    samples: NDArray[np.float32],
+) -> None:
+    """Bring the samples of 16 coils side by side, and those of the next line, `ahead` floats later, nearer."""
+    for first in range(0, n_samples, BLOCK):
+        at = min(first, n_samples - BLOCK)
+        for lane in range(LANES):
+            prefetch(raw, begin + ahead + coils[lane] + 2 * at)
+        transpose_rows(raw, coils, begin + 2 * at, samples, rows, at * CELL)
+
+
+@njit(cache=True, nogil=True)
+def _turn_samples(phases: NDArray[np.float32], at: int, n_samples: int, samples: NDArray[np.float32]) -> None:
+    """Multiply each sample by its phase."""
+    for j in range(n_samples):
+        c, s = constant(phases, at + 2 * j), constant(phases, at + 2 * j + 1)
+        real, imag = load(samples, j * CELL), load(samples, j * CELL + LANES)
+        store(samples, j * CELL, real * c - imag * s)
+        store(samples, j * CELL + LANES, real * s + imag * c)
+
+
+@njit(cache=True, nogil=True)
+def _fold_samples(lone: NDArray[np.float32], at: int, n_samples: int, samples: NDArray[np.float32]) -> None:
+    """Sums of mirrored samples to the first half, differences to the second, mirrored; the lone sum to cell
+    n_samples."""
+    lone_real = lone_imag = splat(np.float32(0))
+    for j in range(n_samples // 2):
+        a, b = j * CELL, (n_samples - 1 - j) * CELL
+        weight = constant(lone, at + j)
+        a_real, a_imag, b_real, b_imag = (
+            load(samples, a),
+            load(samples, a + LANES),
+            load(samples, b),
+            load(samples, b + LANES),
+        )
+        odd_real, odd_imag = a_real - b_real, a_imag - b_imag
+        lone_real, lone_imag = fma(odd_real, weight, lone_real), fma(odd_imag, weight, lone_imag)
+        store(samples, a, a_real + b_real)
+        store(samples, a + LANES, a_imag + b_imag)
+        store(samples, b, odd_real)
+        store(samples, b + LANES, odd_imag)
+    store(samples, n_samples * CELL, lone_real)
+    store(samples, n_samples * CELL + LANES, lone_imag)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _store_pixel(real, imag, phasors, phasor_at, pixel, hybrid, target, column_stride):  # type: ignore[no-untyped-def]
+    c, s = constant(phasors, phasor_at + 2 * pixel), constant(phasors, phasor_at + 2 * pixel + 1)
+    place = target + pixel * column_stride
+    store(hybrid, place, real * c - imag * s)
+    store(hybrid, place + LANES, real * s + imag * c)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _store_pair(p_real, p_imag, q_real, q_imag, phasors, phasor_at, plus, minus, hybrid, target, column_stride):  # type: ignore[no-untyped-def]
+    """Pixels ``P + Q`` and ``P - Q``, where ``Q = i (q_real + i q_imag)``."""
+    _store_pixel(p_real - q_imag, p_imag + q_real, phasors, phasor_at, plus, hybrid, target, column_stride)
+    _store_pixel(p_real + q_imag, p_imag - q_real, phasors, phasor_at, minus, hybrid, target, column_stride)
+
+
+@njit(cache=True, nogil=True)
+def _multiply_line(
+    tables: ReadoutTables,
+    is_reversed: bool,
+    samples: NDArray[np.float32],
+    phasors: NDArray[np.float32],
+    phasor_at: int,
+    hybrid: NDArray[np.float32],
+    target: int,
+    column_stride: int,
+) -> None:
+    """Pixels along x of one line, to the columns of the hybrid space."""
+    table, n_terms = tables.coefficients, tables.n_terms
+    at = tables.n_groups * GROUP * (1 + 2 * n_terms) if is_reversed else 0
+    odd_at, odd_step = ((tables.n_samples - 1) * CELL, -CELL) if tables.is_folded else (0, CELL)
+    zero = splat(np.float32(0))
+    for group in range(tables.n_groups):
+        lone_real, lone_imag = load(samples, tables.n_samples * CELL), load(samples, tables.n_samples * CELL + LANES)
+        p0r, p0i = lone_real * constant(table, at), lone_imag * constant(table, at)
+        p1r, p1i = lone_real * constant(table, at + 1), lone_imag * constant(table, at + 1)
+        p2r, p2i = lone_real * constant(table, at + 2), lone_imag * constant(table, at + 2)
+        q0r = q0i = q1r = q1i = q2r = q2i = zero
+        at += GROUP
+        for j in range(n_terms):
+            even, odd = j * CELL, odd_at + j * odd_step
+            real, imag = load(samples, even), load(samples, even + LANES)
+            c0, c1, c2 = constant(table, at), constant(table, at + 2), constant(table, at + 4)
+            p0r, p0i = fma(real, c0, p0r), fma(imag, c0, p0i)
+            p1r, p1i = fma(real, c1, p1r), fma(imag, c1, p1i)
+            p2r, p2i = fma(real, c2, p2r), fma(imag, c2, p2i)
+            real, imag = load(samples, odd), load(samples, odd + LANES)
+            s0, s1, s2 = constant(table, at + 1), constant(table, at + 3), constant(table, at + 5)
+            q0r, q0i = fma(real, s0, q0r), fma(imag, s0, q0i)
+            q1r, q1i = fma(real, s1, q1r), fma(imag, s1, q1i)
+            q2r, q2i = fma(real, s2, q2r), fma(imag, s2, q2i)
+            at += 2 * GROUP
+        i = group * GROUP
+        plus, minus = tables.plus, tables.minus
+        _store_pair(p0r, p0i, q0r, q0i, phasors, phasor_at, plus[i], minus[i], hybrid, target, column_stride)
+        i += 1
+        _store_pair(p1r, p1i, q1r, q1i, phasors, phasor_at, plus[i], minus[i], hybrid, target, column_stride)
+        i += 1
+        _store_pair(p2r, p2i, q2r, q2i, phasors, phasor_at, plus[i], minus[i], hybrid, target, column_stride)
+
+
+@njit(cache=True, nogil=True)
+def _unit_to_hybrid(
+    slice_: int,
+    unit: int,
+    raw: NDArray[np.float32],
+    lines: Lines,
+    tables: ReadoutTables,
+    samples: NDArray[np.float32],
+    phasors: NDArray[np.float32],
+    coils: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    hybrid: NDArray[np.float32],
+) -> None:
+    """All lines of 16 coils."""
+    n_samples, n_lines = tables.n_samples, lines.cells.size
+    distance = 2 * lines.n_coils * n_samples
+    _name_coils(unit, lines.n_coils, 2 * n_samples, coils)
+    for line in range(n_lines):
+        if lines.cells[line] < 0:
+            continue
+        begin = (slice_ * n_lines + line) * distance
+        ahead = distance if line + 1 < n_lines else 0
+        _load_line(raw, begin, ahead, coils, n_samples, rows, samples)
+        polarity = n_samples if lines.is_reversed[line] else 0
+        if tables.phases.size:
+            _turn_samples(tables.phases, 2 * polarity, n_samples, samples)
+        if tables.is_folded:
+            _fold_samples(tables.lone, tables.n_terms if polarity else 0, n_samples, samples)
+        phasor_at, target = line * 2 * (lines.n_x + 1), lines.cells[line] * CELL
+        _multiply_line(
+            tables, lines.is_reversed[line], samples, phasors, phasor_at, hybrid, target, lines.column_stride
+        )
+
+
+@njit(cache=True, nogil=True)
+def _transform_column(
+    x: int,
+    lines: Lines,
+    y: FftTables,
+    hybrid: NDArray[np.float32],
+    scratch: NDArray[np.float32],
+    target: NDArray[np.float32],
+    target_at: int,
+    target_step: int,
+) -> None:
+    """Pixels along y of one column."""
+    source = x * lines.column_stride
+    if lines.matrix.size:
+        product.multiply_cells(lines.matrix, lines.n_y, lines.n_cells, hybrid, source, target, target_at, target_step)
+    else:
+        fft.crop_transform(y, hybrid, source, CELL, target, target_at, target_step, scratch, 0)
+
+
+@njit(cache=True, nogil=True)
+def _combine_column(
+    x: int,
+    lines: Lines,
+    is_first: bool,
+    weights: NDArray[np.float32],
+    weights_at: int,
+    column: NDArray[np.float32],
+    image: NDArray[np.float32],
+    image_at: int,
+) -> None:
+    """Add up the weighted coils of one column."""
+    for y in range(lines.n_y):
+        at, cell = weights_at + (x * lines.n_y + y) * CELL, y * CELL
+        w_real, w_imag = load(weights, at), load(weights, at + LANES)
+        real, imag = load(column, cell), load(column, cell + LANES)
+        total_real, total_imag = sum_lanes(real * w_real - imag * w_imag), sum_lanes(fma(real, w_imag, imag * w_real))
+        pixel = image_at + 2 * (y * lines.n_x + x)
+        if is_first:
+            image[pixel], image[pixel + 1] = total_real, total_imag
+        else:
+            image[pixel] += total_real
+            image[pixel + 1] += total_imag
+
+
+@njit(cache=True, nogil=True)
+def combined_images(
+    begin: int,
+    end: int,
+    thread: int,
+    raw: NDArray[np.float32],
+    ghost: NDArray[np.float64],
+    weights: NDArray[np.float32],
+    weights_at: int,
+    lines: Lines,
+    tables: ReadoutTables,
+    y: FftTables,
+    buffers: SliceBuffers,
+    images: NDArray[np.float32],
+) -> None:
+    """Images of slices ``begin ... end - 1``: raw (n_slices, n_lines, n_coils, n_samples) as pairs, ghost (n_slices,
+    n_shots, 2), weights (n_slices, n_units, n_x, n_y) cells from `weights_at` on; all flat."""
+    samples, hybrid, column = buffers.samples[thread], buffers.hybrid[thread], buffers.column[thread]
+    scratch, phasors, coils = buffers.scratch[thread], buffers.phasors[thread], buffers.coils[thread]
+    n_units, n_pixels = (lines.n_coils + LANES - 1) // LANES, lines.n_x * lines.n_y
+    n_shots = lines.shots.max() + 1
+    for slice_ in range(begin, end):
+        _fill_phasors(lines, ghost, slice_ * n_shots * 2, phasors)
+        for unit in range(n_units):
+            _unit_to_hybrid(slice_, unit, raw, lines, tables, samples, phasors, coils, buffers.rows, hybrid)
+            of_unit = weights_at + (slice_ * n_units + unit) * n_pixels * CELL
+            for x in range(lines.n_x):
+                _transform_column(x, lines, y, hybrid, scratch, column, 0, CELL)
+                _combine_column(x, lines, unit == 0, weights, of_unit, column, images, 2 * slice_ * n_pixels)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def combined_images_parallel(
+    n_threads: int,
+    n_slices: int,
+    raw: NDArray[np.float32],
+    ghost: NDArray[np.float64],
+    weights: NDArray[np.float32],
+    lines: Lines,
+    tables: ReadoutTables,
+    y: FftTables,
+    buffers: SliceBuffers,
+    images: NDArray[np.float32],
+) -> None:
+    """`combined_images` on several threads."""
+    for thread in prange(n_threads):
+        begin, end = thread * n_slices // n_threads, (thread + 1) * n_slices // n_threads
+        combined_images(begin, end, thread, raw, ghost, weights, 0, lines, tables, y, buffers, images)
+
+
+@njit(cache=True, nogil=True)
+def coil_images(
+    raw: NDArray[np.float32],
+    ghost: NDArray[np.float64],
+    lines: Lines,
+    tables: ReadoutTables,
+    y: FftTables,
+    buffers: SliceBuffers,
+    pixels: NDArray[np.float32],
+    images: NDArray[np.float32],
+) -> None:
+    """Coil images (n_coils, n_y, n_x) of one slice; `pixels` takes its n_y x n_x cells."""
+    coils = buffers.coils[0]
+    _fill_phasors(lines, ghost, 0, buffers.phasors[0])
+    for unit in range((lines.n_coils + LANES - 1) // LANES):
+        _unit_to_hybrid(
+            0,
+            unit,
+            raw,
+            lines,
+            tables,
+            buffers.samples[0],
+            buffers.phasors[0],
+            coils,
+            buffers.rows,
+            buffers.hybrid[0],
+        )
+        for x in range(lines.n_x):
+            _transform_column(
+                x, lines, y, buffers.hybrid[0], buffers.scratch[0], pixels, x * CELL, lines.n_x * CELL
+            )
+        _name_coils(unit, lines.n_coils, 2 * lines.n_x * lines.n_y, coils)
+        for row in range(lines.n_y):
+            for first in range(0, lines.n_x, BLOCK):
+                x = min(first, lines.n_x - BLOCK)
+                at = row * lines.n_x + x
+                transpose_rows(pixels, buffers.rows, at * CELL, images, coils, 2 * at)
