@@ -8,6 +8,7 @@ from collections.abc import Callable
 from perfline.recon.asl import kernels as asl_kernels
 from perfline.recon.coils import kernels as coil_kernels
 from perfline.recon.epi import kernels as epi_kernels
+from perfline.recon.epi import plan_kernels as epi_plan_kernels
 
 __all__ = ["KERNEL_MODULES", "warm_up"]
 
@@ -15,6 +16,7 @@ KERNEL_MODULES: tuple[Callable[[], None], ...] = (
     asl_kernels.warm_up,
     coil_kernels.warm_up,
     epi_kernels.warm_up,
+    epi_plan_kernels.warm_up,
 )
 """The ``warm_up`` of each kernel module."""
 

@@ -38,6 +38,7 @@ class PlannedWeights(NamedTuple):
     """Combination weights of all slices as the path of a plan reads them (`EpiPlan.plan_weights`)."""
 
     n_slices: int
+    n_coils: int
     values: NDArray[Any]
 
 
@@ -75,8 +76,8 @@ class EpiPlan:
 
     Notes
     -----
-    With the matrices R of `make_readout_operator` (of the line's polarity) and F of `make_phase_operator`, the phase phi
-    of the line's shot and its sign (+ forward, - reversed), as in `apply_ghost_phase`:
+    With the matrices R of `make_readout_operator` (of the line's polarity) and F of `make_phase_operator`, the phase
+    phi of the line's shot and its sign (+ forward, - reversed), as in `apply_ghost_phase`:
     ``d_c(y, x) = sum_l F(y, l) exp(+-i phi_l(x) / 2) sum_j raw(l, c, j) R(j, x)``, and the image is ``sum_c w_c d_c``.
 
     Whitening is linear in the coils, too: with the matrix W of `whitening_matrix` and the weights w of whitened coils
@@ -198,14 +199,14 @@ class EpiPlan:
         if weights.dtype != np.complex64:
             raise InputError(f"weights: expected complex64, got {weights.dtype}")
         if self.path_name == "portable":
-            return PlannedWeights(len(weights), np.ascontiguousarray(weights))
+            return PlannedWeights(len(weights), self.n_coils, np.ascontiguousarray(weights))
         n_units = -(-self.n_coils // LANES)
         values = aligned_zeros(len(weights), n_units, self.n_x, self.n_y, 2, LANES)
         for unit in range(n_units):
             of_unit = weights[:, unit * LANES : (unit + 1) * LANES].transpose(0, 3, 2, 1)
             values[:, unit, :, :, 0, : of_unit.shape[-1]] = of_unit.real
             values[:, unit, :, :, 1, : of_unit.shape[-1]] = of_unit.imag
-        return PlannedWeights(len(weights), values)
+        return PlannedWeights(len(weights), self.n_coils, values)
 
     def image(
         self,
@@ -353,7 +354,7 @@ class EpiPlan:
         n_units = -(-self.n_coils // LANES)
         is_wide = self.path_name == "wide"
         shape = (n_units, self.n_x, self.n_y, 2, LANES) if is_wide else (self.n_coils, self.n_y, self.n_x)
-        if weights.values.shape[1:] != shape:
+        if weights.n_coils != self.n_coils or weights.values.shape[1:] != shape:
             raise InputError("weights: expected those of this plan (plan_weights), got another plan's")
 
     def _ghost_table(self, ghost: Sequence[Sequence[GhostPhase]], n_slices: int) -> NDArray[np.float64]:

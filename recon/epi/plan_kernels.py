@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 BLOCK = LANES // 2
+_AHEAD = 2
+"""Columns whose weights are brought near in advance."""
 """Samples or pixels that are transposed at once."""
 
 
@@ -108,17 +110,14 @@ def _name_coils(unit: int, n_coils: int, distance: int, coils: NDArray[np.int64]
 def _load_line(
     raw: NDArray[np.float32],
     begin: int,
-    ahead: int,
     coils: NDArray[np.int64],
     n_samples: int,
     rows: NDArray[np.int64],
     samples: NDArray[np.float32],
 ) -> None:
-    """Bring the samples of 16 coils side by side, and those of the next line, `ahead` floats later, nearer."""
+    """Bring the samples of 16 coils side by side."""
     for first in range(0, n_samples, BLOCK):
         at = min(first, n_samples - BLOCK)
-        for lane in range(LANES):
-            prefetch(raw, begin + ahead + coils[lane] + 2 * at)
         transpose_rows(raw, coils, begin + 2 * at, samples, rows, at * CELL)
 
 
@@ -181,13 +180,19 @@ def _multiply_line(
     hybrid: NDArray[np.float32],
     target: int,
     column_stride: int,
+    raw: NDArray[np.float32],
+    next_begin: int,
+    next_end: int,
 ) -> None:
-    """Pixels along x of one line, to the columns of the hybrid space."""
+    """Pixels along x of one line, to the columns of the hybrid space; meanwhile the next line is brought near."""
     table, n_terms = tables.coefficients, tables.n_terms
     at = tables.n_groups * GROUP * (1 + 2 * n_terms) if is_reversed else 0
     odd_at, odd_step = ((tables.n_samples - 1) * CELL, -CELL) if tables.is_folded else (0, CELL)
     zero = splat(np.float32(0))
+    share = ((next_end - next_begin) // (tables.n_groups * LANES) + 1) * LANES
     for group in range(tables.n_groups):
+        for offset in range(next_begin + group * share, min(next_begin + (group + 1) * share, next_end), LANES):
+            prefetch(raw, offset)
         lone_real, lone_imag = load(samples, tables.n_samples * CELL), load(samples, tables.n_samples * CELL + LANES)
         p0r, p0i = lone_real * constant(table, at), lone_imag * constant(table, at)
         p1r, p1i = lone_real * constant(table, at + 1), lone_imag * constant(table, at + 1)
@@ -237,16 +242,27 @@ def _unit_to_hybrid(
         if lines.cells[line] < 0:
             continue
         begin = (slice_ * n_lines + line) * distance
-        ahead = distance if line + 1 < n_lines else 0
-        _load_line(raw, begin, ahead, coils, n_samples, rows, samples)
+        _load_line(raw, begin, coils, n_samples, rows, samples)
         polarity = n_samples if lines.is_reversed[line] else 0
         if tables.phases.size:
             _turn_samples(tables.phases, 2 * polarity, n_samples, samples)
         if tables.is_folded:
             _fold_samples(tables.lone, tables.n_terms if polarity else 0, n_samples, samples)
         phasor_at, target = line * 2 * (lines.n_x + 1), lines.cells[line] * CELL
+        next_begin = begin + coils[0] + (distance if line + 1 < n_lines else 0)
+        next_end = next_begin + coils[LANES - 1] - coils[0] + 2 * n_samples
         _multiply_line(
-            tables, lines.is_reversed[line], samples, phasors, phasor_at, hybrid, target, lines.column_stride
+            tables,
+            lines.is_reversed[line],
+            samples,
+            phasors,
+            phasor_at,
+            hybrid,
+            target,
+            lines.column_stride,
+            raw,
+            next_begin,
+            next_end,
         )
 
 
@@ -283,6 +299,8 @@ def _combine_column(
     """Add up the weighted coils of one column."""
     for y in range(lines.n_y):
         at, cell = weights_at + (x * lines.n_y + y) * CELL, y * CELL
+        prefetch(weights, at + _AHEAD * lines.n_y * CELL)
+        prefetch(weights, at + _AHEAD * lines.n_y * CELL + LANES)
         w_real, w_imag = load(weights, at), load(weights, at + LANES)
         real, imag = load(column, cell), load(column, cell + LANES)
         total_real, total_imag = sum_lanes(real * w_real - imag * w_imag), sum_lanes(fma(real, w_imag, imag * w_real))
@@ -372,12 +390,29 @@ def coil_images(
             buffers.hybrid[0],
         )
         for x in range(lines.n_x):
-            _transform_column(
-                x, lines, y, buffers.hybrid[0], buffers.scratch[0], pixels, x * CELL, lines.n_x * CELL
-            )
+            _transform_column(x, lines, y, buffers.hybrid[0], buffers.scratch[0], pixels, x * CELL, lines.n_x * CELL)
         _name_coils(unit, lines.n_coils, 2 * lines.n_x * lines.n_y, coils)
         for row in range(lines.n_y):
             for first in range(0, lines.n_x, BLOCK):
                 x = min(first, lines.n_x - BLOCK)
                 at = row * lines.n_x + x
                 transpose_rows(pixels, buffers.rows, at * CELL, images, coils, 2 * at)
+
+
+def warm_up() -> None:
+    """Call every kernel once with the types used in a scan, so that none compiles later."""
+    from perfline.recon.epi.ghost_phase import GhostPhase
+    from perfline.recon.epi.plan import EpiPlan  # it needs this module itself
+    from perfline.recon.epi.ramp import make_readout_operator
+    from perfline.recon.fourier import centred_positions
+    from perfline.recon.parameters import ImageAxis
+
+    axis = ImageAxis(BLOCK, 1.0, BLOCK, 1.0)
+    readout = make_readout_operator(centred_positions(BLOCK), axis)
+    raw = np.zeros((1, 1, 1, BLOCK), np.complex64)
+    for n_threads in (1, 2):
+        plan = EpiPlan(readout, 1, [0], [False], 0, axis, n_threads=n_threads)
+        weights = plan.plan_weights(np.zeros((1, 1, BLOCK, BLOCK), np.complex64))
+        plan.images(raw, [[GhostPhase()]], weights)
+        plan.image(raw[0], [GhostPhase()], weights)
+        plan.coil_images(raw[0], [GhostPhase()])

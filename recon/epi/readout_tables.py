@@ -1,12 +1,12 @@
 """The readout operator as the lane kernels multiply by it: with a half or a quarter of the products.
 
 Two symmetries. (1) Pixels r and -r from the centre: but for a phase of each sample (the off-centre shift) a sample's
-wave is Hermitian about the centre, ``m_j(-r) = conj(m_j(r))``, because the interpolation to k-space points is real. With
-``m_j(r) = C + i S`` both pixels come from the sums ``P = sum_j C s_j`` and ``Q = sum_j i S s_j``, as ``P + Q`` and ``P -
-Q``. (2) Samples j and ``j' = n - 1 - j`` of a readout that is symmetric in time: their waves are conjugates, so that P
-needs only ``s_j + s_j'`` and Q only ``s_j - s_j'``. The point at k = -n/2 has no partner at n/2 and breaks the second
-symmetry by one term, the same wave ``u(r) = (-1)^r`` for all samples: ``u(r) sum_j v_j (s_j - s_j')`` is summed by
-itself.
+wave is Hermitian about the centre, ``m_j(-r) = conj(m_j(r))``, because the interpolation to k-space points is real.
+With ``m_j(r) = C + i S`` both pixels come from the sums ``P = sum_j C s_j`` and ``Q = sum_j i S s_j``, as ``P + Q`` and
+``P - Q``. (2) Samples j and ``j' = n - 1 - j`` of a readout that is symmetric in time: their waves are conjugates, so
+that P needs only ``s_j + s_j'`` and Q only ``s_j - s_j'``. The point at k = -n/2 has no partner at n/2 and breaks the
+second symmetry by one term, the same wave ``u(r) = (-1)^r`` for all samples: ``u(r) sum_j v_j (s_j - s_j')`` is summed
+by itself.
 
 Whether the second symmetry holds is found in the matrix; without it every sample is done by itself. Both are exact: the
 products are those of the dense operator. A band of a few taps on an oversampled grid, which gridding would use, is no
