@@ -14,6 +14,7 @@ BENCHMARKS = {
     "accuracy": "blood flow of simulated scans against the truth, ghost of a real scan, regridding",
     "stream": "the whole chain behind a socket: readouts/s, latency, share of each stage",
     "nufft": "the planned NUFFT against finufft, ducc0 and scipy.sparse, where installed",
+    "epi": "the planned EPI reconstruction against numpy and scipy; the transform of a stack",
 }
 
 
@@ -65,6 +66,10 @@ def _benchmark(name: str) -> Callable[..., Iterator[Any]]:
         from perfline.gadgets.bench import nufft
 
         return nufft.measure
+    if name == "epi":
+        from perfline.gadgets.bench import epi
+
+        return epi.measure
     from perfline.gadgets.bench import stream
 
     return stream.measure
