@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["copy_bandwidth", "in_turn"]
+__all__ = ["Copy", "copy_bandwidth", "in_turn"]
 
 _COPIES = 9
 
@@ -21,8 +21,8 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int, pause: float =
     rivals : mapping of str to callable
     rounds : int
     pause : float
-        Before each call [s]. The threads of a matrix product wait busily for the next one for 25 ms, and would slow
-        down whatever comes after it.
+        Before each call [s], followed by a call that isn't timed. The threads of a matrix product wait busily for the
+        next one for 25 ms and would slow down whatever comes after it; after a pause, in turn, processors are slow.
 
     Returns
     -------
@@ -32,7 +32,9 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int, pause: float =
     times: dict[str, list[float]] = {name: [] for name in rivals}
     for number in range(rounds + 1):
         for name, run in rivals.items():
-            time.sleep(pause)
+            if pause > 0:
+                time.sleep(pause)
+                run()
             start = time.perf_counter()
             run()
             if number:
@@ -40,15 +42,28 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int, pause: float =
     return {name: np.array(seconds) for name, seconds in times.items()}
 
 
+class Copy:
+    """Copy memory on two threads: a rival that does nothing but read and write once.
+
+    Parameters
+    ----------
+    megabytes : int
+        That are read, and written.
+    """
+
+    def __init__(self, megabytes: int) -> None:
+        self._source, self._target = np.ones((2, 2, megabytes * 2**16))
+        self._pool = ThreadPoolExecutor(2)
+        self.n_bytes = 2 * self._source.nbytes
+
+    def __call__(self) -> None:
+        """Copy once."""
+        halves = zip(self._target, self._source, strict=True)
+        for future in [self._pool.submit(np.copyto, target, source) for target, source in halves]:
+            future.result()
+
+
 def copy_bandwidth(megabytes: int) -> float:
     """Bytes read plus bytes written a second, copying on two threads; the best of some."""
-    source, target = np.ones((2, 2, megabytes * 2**17))
-    halves: list[Callable[[], None]] = [lambda i=i: np.copyto(target[i], source[i]) for i in range(2)]  # type: ignore[misc]
-    with ThreadPoolExecutor(2) as pool:
-
-        def copy() -> None:
-            for future in [pool.submit(half) for half in halves]:
-                future.result()
-
-        seconds = in_turn({"copy": copy}, _COPIES)["copy"].min()
-    return 2 * source.nbytes / float(seconds)
+    copy = Copy(megabytes)
+    return copy.n_bytes / float(in_turn({"copy": copy}, _COPIES)["copy"].min())
