@@ -31,7 +31,7 @@ _ERROR_AIM: Final = 1e-5
 _STACK_AIM: Final = 50.0
 _PEER_ERROR: Final = 1e-5
 _TRIAL_ROUNDS: Final = 3
-_PAUSE: Final = 0.05
+_PAUSE: Final = 0.2
 """Before each call [s]: the threads of a matrix product have gone to sleep by then."""
 
 

@@ -22,7 +22,7 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int, pause: float =
     rounds : int
     pause : float
         Before each call [s], followed by a call that isn't timed. The threads of a matrix product wait busily for the
-        next one for 25 ms and would slow down whatever comes after it; after a pause, in turn, processors are slow.
+        next one and would slow down whatever comes after it; after a pause, in turn, processors are slow.
 
     Returns
     -------
