@@ -132,19 +132,20 @@ def _turn_samples(phases: NDArray[np.float32], at: int, n_samples: int, samples:
 
 
 @njit(cache=True, nogil=True)
-def _fold_samples(lone: NDArray[np.float32], at: int, n_samples: int, samples: NDArray[np.float32]) -> None:
+def _fold_samples(
+    lone: NDArray[np.float32], at: int, n_alone: int, n_samples: int, samples: NDArray[np.float32]
+) -> None:
     """Sums of mirrored samples to the first half, differences to the second, mirrored; the lone sum to cell
     n_samples."""
     lone_real = lone_imag = splat(np.float32(0))
-    for j in range(n_samples // 2):
-        a, b = j * CELL, (n_samples - 1 - j) * CELL
-        weight = constant(lone, at + j)
-        a_real, a_imag, b_real, b_imag = (
-            load(samples, a),
-            load(samples, a + LANES),
-            load(samples, b),
-            load(samples, b + LANES),
-        )
+    if n_alone:
+        weight = constant(lone, at)
+        lone_real, lone_imag = load(samples, 0) * weight, load(samples, LANES) * weight
+    for j in range((n_samples - n_alone) // 2):
+        a, b = (n_alone + j) * CELL, (n_samples - 1 - j) * CELL
+        weight = constant(lone, at + n_alone + j)
+        a_real, a_imag = load(samples, a), load(samples, a + LANES)
+        b_real, b_imag = load(samples, b), load(samples, b + LANES)
         odd_real, odd_imag = a_real - b_real, a_imag - b_imag
         lone_real, lone_imag = fma(odd_real, weight, lone_real), fma(odd_imag, weight, lone_imag)
         store(samples, a, a_real + b_real)
@@ -200,7 +201,7 @@ def _multiply_line(
         q0r = q0i = q1r = q1i = q2r = q2i = zero
         at += GROUP
         for j in range(n_terms):
-            even, odd = j * CELL, odd_at + j * odd_step
+            even, odd = (tables.n_alone + j) * CELL, odd_at + j * odd_step
             real, imag = load(samples, even), load(samples, even + LANES)
             c0, c1, c2 = constant(table, at), constant(table, at + 2), constant(table, at + 4)
             p0r, p0i = fma(real, c0, p0r), fma(imag, c0, p0i)
@@ -247,7 +248,8 @@ def _unit_to_hybrid(
         if tables.phases.size:
             _turn_samples(tables.phases, 2 * polarity, n_samples, samples)
         if tables.is_folded:
-            _fold_samples(tables.lone, tables.n_terms if polarity else 0, n_samples, samples)
+            lone_at = tables.n_alone + tables.n_terms if polarity else 0
+            _fold_samples(tables.lone, lone_at, tables.n_alone, n_samples, samples)
         phasor_at, target = line * 2 * (lines.n_x + 1), lines.cells[line] * CELL
         next_begin = begin + coils[0] + (distance if line + 1 < n_lines else 0)
         next_end = next_begin + coils[LANES - 1] - coils[0] + 2 * n_samples

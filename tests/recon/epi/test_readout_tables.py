@@ -18,15 +18,16 @@ def multiply(tables, samples, n_x, is_reversed):
     polarity = int(is_reversed)
     if tables.phases.size:
         samples = samples * tables.phases.view(np.complex64).reshape(2, -1)[polarity]
-    mirrored = samples[::-1]
+    alone, paired = np.split(samples, [tables.n_alone])
+    mirrored = paired[::-1]
     first = slice(None, tables.n_terms)
-    even = odd = samples
+    even = odd = paired
     if tables.is_folded:
-        even, odd = samples + mirrored, samples - mirrored
-        if tables.n_samples % 2:
+        even, odd = paired + mirrored, paired - mirrored
+        if paired.size % 2:
             # the middle one is its own mirror
             even[tables.n_terms - 1] /= 2
-    lone = np.sum(tables.lone.reshape(2, -1)[polarity] * (samples - mirrored)[first]) if tables.is_folded else 0.0
+    lone = np.sum(tables.lone.reshape(2, -1)[polarity] * np.concatenate([alone, odd[first]])) if tables.is_folded else 0
     groups = tables.coefficients.reshape(2, tables.n_groups, -1)[polarity]
     pixels = np.zeros(n_x + 1, complex)
     for i in range(tables.plus.size):
@@ -51,6 +52,19 @@ def test_products_are_those_of_the_operator(n_samples, delay, n_x, is_folded, sh
     tables = make_readout_tables(operator)
     assert tables.is_folded == is_folded
     samples = complex_noise(1, (n_samples,))
+    wanted = samples @ (operator.reversed if is_reversed else operator.forward)
+    # the tables are single precision
+    np.testing.assert_allclose(multiply(tables, samples, n_x, is_reversed), wanted, atol=2e-6 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize("shift", [0.0, 13.7])
+@pytest.mark.parametrize("n_x", [24, 16])
+def test_first_sample_of_a_cartesian_readout_stands_alone(n_x, shift, is_reversed):
+    operator = make_readout_operator(centred_positions(24), ImageAxis(24, 240.0, n_x, 10.0 * n_x), shift=shift)
+    tables = make_readout_tables(operator)
+    assert (tables.is_folded, tables.n_alone, tables.n_terms) == (True, 1, 12)
+    samples = complex_noise(1, (24,))
     wanted = samples @ (operator.reversed if is_reversed else operator.forward)
     # the tables are single precision
     np.testing.assert_allclose(multiply(tables, samples, n_x, is_reversed), wanted, atol=2e-6 * np.abs(wanted).max())
