@@ -10,8 +10,9 @@ from perfline.recon.checks import check_finite, check_positive, check_shape
 from perfline.recon.coils.combination import apply_weights
 from perfline.recon.epi import plan_kernels
 from perfline.recon.epi.ghost_phase import GhostPhase
+from perfline.recon.epi.line_lanes import BLOCK
 from perfline.recon.epi.phase_encoding import make_phase_operator
-from perfline.recon.epi.plan_kernels import BLOCK, Lines, SliceBuffers
+from perfline.recon.epi.plan_kernels import Lines, SliceBuffers
 from perfline.recon.epi.ramp import ReadoutOperator
 from perfline.recon.epi.readout_tables import make_readout_tables
 from perfline.recon.errors import InputError

@@ -1,11 +1,9 @@
 """Compiled loops of an EPI slice on 16 lanes, from raw lines to the combined image.
 
-How it works. The lanes are 16 coils: a unit. Each line of a unit is transposed in registers, 16 coils times 8 samples
-at once, so that a cell holds one sample of the 16; mirrored samples are folded into sum and difference; the products of
-`readout_tables` give the pixels along x in pairs, which get the ghost phase of their line and go to their place in the
-hybrid space (x, ky): one column of cells for each x, where lines that were not acquired stay zero. Each column is
-transformed along y, cropped, multiplied by the weights of its 16 coils and added over the lanes. Hybrid space is all
-that is stored between, and fits into a fast cache. Threads take whole slices.
+How it works. Each line of 16 coils (`line_lanes`) goes, times the ghost phase of its line, to its place in the hybrid
+space (x, ky): one column of cells for each x, where lines that were not acquired stay zero. Each column is transformed
+along y, cropped, multiplied by the weights of its 16 coils and added over the lanes. Hybrid space is all that is stored
+between, and fits into a fast cache. Threads take whole slices.
 """
 
 from typing import NamedTuple
@@ -14,24 +12,21 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from perfline.recon.epi.readout_tables import GROUP, ReadoutTables
+from perfline.recon.epi import line_lanes
+from perfline.recon.epi.readout_tables import ReadoutTables
 from perfline.recon.lanes import fft, product
 from perfline.recon.lanes.fft import FftTables
 from perfline.recon.lanes.vector import (
     CELL,
     LANES,
-    constant,
     fma,
     load,
     prefetch,
-    splat,
-    store,
     sum_lanes,
     transpose_rows,
 )
 
 __all__ = [
-    "BLOCK",
     "Lines",
     "SliceBuffers",
     "coil_images",
@@ -40,7 +35,7 @@ __all__ = [
     "warm_up",
 ]
 
-BLOCK = LANES // 2
+line_lanes.BLOCK = LANES // 2
 _AHEAD = 2
 """Columns whose weights are brought near in advance."""
 """Samples or pixels that are transposed at once."""
@@ -100,129 +95,6 @@ def _fill_phasors(lines: Lines, ghost: NDArray[np.float64], ghost_at: int, phaso
 
 
 @njit(cache=True, nogil=True)
-def _name_coils(unit: int, n_coils: int, distance: int, coils: NDArray[np.int64]) -> None:
-    """Where the 16 coils of a unit begin; lanes beyond the last one repeat it."""
-    for lane in range(LANES):
-        coils[lane] = min(unit * LANES + lane, n_coils - 1) * distance
-
-
-@njit(cache=True, nogil=True)
-def _load_line(
-    raw: NDArray[np.float32],
-    begin: int,
-    coils: NDArray[np.int64],
-    n_samples: int,
-    rows: NDArray[np.int64],
-    samples: NDArray[np.float32],
-) -> None:
-    """Bring the samples of 16 coils side by side."""
-    for first in range(0, n_samples, BLOCK):
-        at = min(first, n_samples - BLOCK)
-        transpose_rows(raw, coils, begin + 2 * at, samples, rows, at * CELL)
-
-
-@njit(cache=True, nogil=True)
-def _turn_samples(phases: NDArray[np.float32], at: int, n_samples: int, samples: NDArray[np.float32]) -> None:
-    """Multiply each sample by its phase."""
-    for j in range(n_samples):
-        c, s = constant(phases, at + 2 * j), constant(phases, at + 2 * j + 1)
-        real, imag = load(samples, j * CELL), load(samples, j * CELL + LANES)
-        store(samples, j * CELL, real * c - imag * s)
-        store(samples, j * CELL + LANES, real * s + imag * c)
-
-
-@njit(cache=True, nogil=True)
-def _fold_samples(
-    lone: NDArray[np.float32], at: int, n_alone: int, n_samples: int, samples: NDArray[np.float32]
-) -> None:
-    """Sums of mirrored samples to the first half, differences to the second, mirrored; the lone sum to cell
-    n_samples."""
-    lone_real = lone_imag = splat(np.float32(0))
-    if n_alone:
-        weight = constant(lone, at)
-        lone_real, lone_imag = load(samples, 0) * weight, load(samples, LANES) * weight
-    for j in range((n_samples - n_alone) // 2):
-        a, b = (n_alone + j) * CELL, (n_samples - 1 - j) * CELL
-        weight = constant(lone, at + n_alone + j)
-        a_real, a_imag = load(samples, a), load(samples, a + LANES)
-        b_real, b_imag = load(samples, b), load(samples, b + LANES)
-        odd_real, odd_imag = a_real - b_real, a_imag - b_imag
-        lone_real, lone_imag = fma(odd_real, weight, lone_real), fma(odd_imag, weight, lone_imag)
-        store(samples, a, a_real + b_real)
-        store(samples, a + LANES, a_imag + b_imag)
-        store(samples, b, odd_real)
-        store(samples, b + LANES, odd_imag)
-    store(samples, n_samples * CELL, lone_real)
-    store(samples, n_samples * CELL + LANES, lone_imag)
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _store_pixel(real, imag, phasors, phasor_at, pixel, hybrid, target, column_stride):  # type: ignore[no-untyped-def]
-    c, s = constant(phasors, phasor_at + 2 * pixel), constant(phasors, phasor_at + 2 * pixel + 1)
-    place = target + pixel * column_stride
-    store(hybrid, place, real * c - imag * s)
-    store(hybrid, place + LANES, real * s + imag * c)
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _store_pair(p_real, p_imag, q_real, q_imag, phasors, phasor_at, plus, minus, hybrid, target, column_stride):  # type: ignore[no-untyped-def]
-    """Pixels ``P + Q`` and ``P - Q``, where ``Q = i (q_real + i q_imag)``."""
-    _store_pixel(p_real - q_imag, p_imag + q_real, phasors, phasor_at, plus, hybrid, target, column_stride)
-    _store_pixel(p_real + q_imag, p_imag - q_real, phasors, phasor_at, minus, hybrid, target, column_stride)
-
-
-@njit(cache=True, nogil=True)
-def _multiply_line(
-    tables: ReadoutTables,
-    is_reversed: bool,
-    samples: NDArray[np.float32],
-    phasors: NDArray[np.float32],
-    phasor_at: int,
-    hybrid: NDArray[np.float32],
-    target: int,
-    column_stride: int,
-    raw: NDArray[np.float32],
-    next_begin: int,
-    next_end: int,
-) -> None:
-    """Pixels along x of one line, to the columns of the hybrid space; meanwhile the next line is brought near."""
-    table, n_terms = tables.coefficients, tables.n_terms
-    at = tables.n_groups * GROUP * (1 + 2 * n_terms) if is_reversed else 0
-    odd_at, odd_step = ((tables.n_samples - 1) * CELL, -CELL) if tables.is_folded else (0, CELL)
-    zero = splat(np.float32(0))
-    share = ((next_end - next_begin) // (tables.n_groups * LANES) + 1) * LANES
-    for group in range(tables.n_groups):
-        for offset in range(next_begin + group * share, min(next_begin + (group + 1) * share, next_end), LANES):
-            prefetch(raw, offset)
-        lone_real, lone_imag = load(samples, tables.n_samples * CELL), load(samples, tables.n_samples * CELL + LANES)
-        p0r, p0i = lone_real * constant(table, at), lone_imag * constant(table, at)
-        p1r, p1i = lone_real * constant(table, at + 1), lone_imag * constant(table, at + 1)
-        p2r, p2i = lone_real * constant(table, at + 2), lone_imag * constant(table, at + 2)
-        q0r = q0i = q1r = q1i = q2r = q2i = zero
-        at += GROUP
-        for j in range(n_terms):
-            even, odd = (tables.n_alone + j) * CELL, odd_at + j * odd_step
-            real, imag = load(samples, even), load(samples, even + LANES)
-            c0, c1, c2 = constant(table, at), constant(table, at + 2), constant(table, at + 4)
-            p0r, p0i = fma(real, c0, p0r), fma(imag, c0, p0i)
-            p1r, p1i = fma(real, c1, p1r), fma(imag, c1, p1i)
-            p2r, p2i = fma(real, c2, p2r), fma(imag, c2, p2i)
-            real, imag = load(samples, odd), load(samples, odd + LANES)
-            s0, s1, s2 = constant(table, at + 1), constant(table, at + 3), constant(table, at + 5)
-            q0r, q0i = fma(real, s0, q0r), fma(imag, s0, q0i)
-            q1r, q1i = fma(real, s1, q1r), fma(imag, s1, q1i)
-            q2r, q2i = fma(real, s2, q2r), fma(imag, s2, q2i)
-            at += 2 * GROUP
-        i = group * GROUP
-        plus, minus = tables.plus, tables.minus
-        _store_pair(p0r, p0i, q0r, q0i, phasors, phasor_at, plus[i], minus[i], hybrid, target, column_stride)
-        i += 1
-        _store_pair(p1r, p1i, q1r, q1i, phasors, phasor_at, plus[i], minus[i], hybrid, target, column_stride)
-        i += 1
-        _store_pair(p2r, p2i, q2r, q2i, phasors, phasor_at, plus[i], minus[i], hybrid, target, column_stride)
-
-
-@njit(cache=True, nogil=True)
 def _unit_to_hybrid(
     slice_: int,
     unit: int,
@@ -238,22 +110,22 @@ def _unit_to_hybrid(
     """All lines of 16 coils."""
     n_samples, n_lines = tables.n_samples, lines.cells.size
     distance = 2 * lines.n_coils * n_samples
-    _name_coils(unit, lines.n_coils, 2 * n_samples, coils)
+    line_lanes.name_coils(unit, lines.n_coils, 2 * n_samples, coils)
     for line in range(n_lines):
         if lines.cells[line] < 0:
             continue
         begin = (slice_ * n_lines + line) * distance
-        _load_line(raw, begin, coils, n_samples, rows, samples)
+        line_lanes.load_line(raw, begin, coils, n_samples, rows, samples)
         polarity = n_samples if lines.is_reversed[line] else 0
         if tables.phases.size:
-            _turn_samples(tables.phases, 2 * polarity, n_samples, samples)
+            line_lanes.turn_samples(tables.phases, 2 * polarity, n_samples, samples)
         if tables.is_folded:
             lone_at = tables.n_alone + tables.n_terms if polarity else 0
-            _fold_samples(tables.lone, lone_at, tables.n_alone, n_samples, samples)
+            line_lanes.fold_samples(tables.lone, lone_at, tables.n_alone, n_samples, samples)
         phasor_at, target = line * 2 * (lines.n_x + 1), lines.cells[line] * CELL
         next_begin = begin + coils[0] + (distance if line + 1 < n_lines else 0)
         next_end = next_begin + coils[LANES - 1] - coils[0] + 2 * n_samples
-        _multiply_line(
+        line_lanes.multiply_line(
             tables,
             lines.is_reversed[line],
             samples,
@@ -393,10 +265,10 @@ def coil_images(
         )
         for x in range(lines.n_x):
             _transform_column(x, lines, y, buffers.hybrid[0], buffers.scratch[0], pixels, x * CELL, lines.n_x * CELL)
-        _name_coils(unit, lines.n_coils, 2 * lines.n_x * lines.n_y, coils)
+        line_lanes.name_coils(unit, lines.n_coils, 2 * lines.n_x * lines.n_y, coils)
         for row in range(lines.n_y):
-            for first in range(0, lines.n_x, BLOCK):
-                x = min(first, lines.n_x - BLOCK)
+            for first in range(0, lines.n_x, line_lanes.BLOCK):
+                x = min(first, lines.n_x - line_lanes.BLOCK)
                 at = row * lines.n_x + x
                 transpose_rows(pixels, buffers.rows, at * CELL, images, coils, 2 * at)
 
@@ -409,12 +281,12 @@ def warm_up() -> None:
     from perfline.recon.fourier import centred_positions
     from perfline.recon.parameters import ImageAxis
 
-    axis = ImageAxis(BLOCK, 1.0, BLOCK, 1.0)
-    readout = make_readout_operator(centred_positions(BLOCK), axis)
-    raw = np.zeros((1, 1, 1, BLOCK), np.complex64)
+    axis = ImageAxis(line_lanes.BLOCK, 1.0, line_lanes.BLOCK, 1.0)
+    readout = make_readout_operator(centred_positions(line_lanes.BLOCK), axis)
+    raw = np.zeros((1, 1, 1, line_lanes.BLOCK), np.complex64)
     for n_threads in (1, 2):
         plan = EpiPlan(readout, 1, [0], [False], 0, axis, n_threads=n_threads)
-        weights = plan.plan_weights(np.zeros((1, 1, BLOCK, BLOCK), np.complex64))
+        weights = plan.plan_weights(np.zeros((1, 1, line_lanes.BLOCK, line_lanes.BLOCK), np.complex64))
         plan.images(raw, [[GhostPhase()]], weights)
         plan.image(raw[0], [GhostPhase()], weights)
         plan.coil_images(raw[0], [GhostPhase()])
