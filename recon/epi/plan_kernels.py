@@ -35,10 +35,8 @@ __all__ = [
     "warm_up",
 ]
 
-line_lanes.BLOCK = LANES // 2
 _AHEAD = 2
 """Columns whose weights are brought near in advance."""
-"""Samples or pixels that are transposed at once."""
 
 
 class Lines(NamedTuple):
