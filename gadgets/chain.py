@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
 from perfline.gadgets.mrd.safe_xml import parse_xml
-from perfline.gadgets.settings import Settings, load_settings
+from perfline.gadgets.settings import Settings, installed_protocols, load_settings
 from perfline.gadgets.stage_data import ScanHeader, SideData
 from perfline.gadgets.stages.accumulate import Accumulate
 from perfline.gadgets.stages.accumulate_spiral import AccumulateSpiral
@@ -190,7 +190,7 @@ def load_chain(name: str) -> Chain:
     return parse_chain(text, stem)
 
 
-def parse_chain(text: bytes, name: str = "given") -> Chain:
+def parse_chain(text: bytes, name: str = "given", *, is_own: bool = False) -> Chain:
     """Read a Gadgetron v2 configuration.
 
     Parameters
@@ -199,6 +199,9 @@ def parse_chain(text: bytes, name: str = "given") -> Chain:
         The XML.
     name : str
         For messages.
+    is_own : bool
+        True: a file of the person who runs perfline, who may give the path of a protocol. A stranger names an installed
+        one.
 
     Raises
     ------
@@ -227,6 +230,10 @@ def parse_chain(text: bytes, name: str = "given") -> Chain:
     if not gadgets:
         raise ConfigurationError(f"chain {name}: no gadget in <stream>")
     protocol = properties.pop("protocol", None)
+    if protocol is not None and not is_own and protocol not in installed_protocols():
+        raise ConfigurationError(
+            f"chain {name}: no installed protocol {protocol!r}; installed: {', '.join(installed_protocols())}"
+        )
     return Chain(name, tuple(gadgets), MappingProxyType(properties), protocol)
 
 

@@ -281,14 +281,12 @@ class _Scan:
                 item: Incoming | Dropped | None = session.read()
             except ReadoutError as error:
                 item = Dropped("readout", str(error))
+            if not self._has_begun and (item is None or isinstance(item, Readout | Image | Waveform | Dropped)):
+                self._begin()
             if isinstance(item, Readout | Image | Dropped):
-                if not self._has_begun:
-                    self._begin()
                 self._n_images_in += isinstance(item, Image)
                 self._runner.feed(item)
             elif item is None:
-                if not self._has_begun:
-                    self._begin()
                 return
             else:
                 self._take_aside(item)
@@ -379,7 +377,7 @@ class _Scan:
             reason=self._reason,
             n_readouts=runner.n_readouts,
             n_volumes=self._n_volumes,
-            n_pairs=average.n_pairs if average is not None else 0,
+            n_pairs=quality.n_pairs if quality is not None else average.n_pairs if average is not None else 0,
             n_pairs_rejected=sum(drop.what == "pair" for drop in runner.drops) + len(rejected),
             stages=runner.stage_statistics(),
             drops=tuple(runner.drops),

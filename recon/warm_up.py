@@ -10,6 +10,7 @@ from perfline.recon.asl import kinetic_kernels, multi_delay_kernels, region_kern
 from perfline.recon.coils import kernels as coil_kernels
 from perfline.recon.coils import sense_kernels
 from perfline.recon.epi import kernels as epi_kernels
+from perfline.recon.epi import plan_kernels as epi_plan_kernels
 
 __all__ = ["KERNEL_MODULES", "warm_up"]
 
@@ -22,6 +23,7 @@ KERNEL_MODULES: tuple[Callable[[], None], ...] = (
     coil_kernels.warm_up,
     sense_kernels.warm_up,
     epi_kernels.warm_up,
+    epi_plan_kernels.warm_up,
 )
 """The ``warm_up`` of each kernel module."""
 

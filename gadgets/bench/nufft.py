@@ -18,6 +18,7 @@ from perfline.gadgets.bench.nufft_workloads import (
     exact_adjoint,
     relative_error,
 )
+from perfline.gadgets.bench.timing import copy_bandwidth, in_turn
 from perfline.recon.nufft import NufftPlan
 from perfline.recon.warm_up import warm_up
 
@@ -56,7 +57,7 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
             yield Skipped(_BENCH, name, "not installed (extra `bench`)")
     if find_bart() is None:
         yield Skipped(_BENCH, "BART", "no program `bart` on the path (86 to 217 times slower when last measured)")
-    bandwidth = _bandwidth(1 if is_small else 64)
+    bandwidth = copy_bandwidth(1 if is_small else 64)
     yield Figure(_BENCH, "machine", "memory bandwidth, copying on two threads", bandwidth / 1e9, "GB/s")
     for case, workload in (TOY_WORKLOADS if is_small else WORKLOADS).items():
         report(f"adjoint of {case}")
@@ -69,34 +70,6 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
 def _noise(seed: int, shape: tuple[int, ...]) -> NDArray[np.complex64]:
     values = np.random.default_rng(seed).standard_normal((*shape, 2), dtype=np.float32)
     return values.view(np.complex64)[..., 0]
-
-
-def _in_turn(rivals: dict[str, Transform], rounds: int) -> dict[str, NDArray[np.float64]]:
-    """Seconds of each rival in each round, after one round to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in rivals}
-    for number in range(rounds + 1):
-        for name, run in rivals.items():
-            start = time.perf_counter()
-            run()
-            if number:
-                times[name].append(time.perf_counter() - start)
-    return {name: np.array(seconds) for name, seconds in times.items()}
-
-
-def _bandwidth(megabytes: int) -> float:
-    """Bytes read plus bytes written a second."""
-    source, target = np.ones((2, 2, megabytes * 2**17))
-    halves = [lambda i=i: np.copyto(target[i], source[i]) for i in range(2)]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(2) as pool:
-
-        def run() -> None:
-            for future in [pool.submit(half) for half in halves]:
-                future.result()
-
-        seconds = _in_turn({"copy": run}, 5)["copy"].min()
-    return 2 * source.nbytes / float(seconds)
 
 
 def _adjoint(case: str, workload: Workload, rounds: int, bandwidth: float) -> Iterator[Figure | Skipped]:
@@ -121,7 +94,7 @@ def _adjoint(case: str, workload: Workload, rounds: int, bandwidth: float) -> It
     # forward right after adjoint would find its input in cache: it is a rival at the end of the turn
     rivals |= accurate
     rivals["forward"] = lambda: plan.forward(images, out=back)
-    times = _in_turn(rivals, rounds)
+    times = in_turn(rivals, rounds)
     ours = times[_OURS]
     yield _figure(case, "relative error", relative_error(images[-1], wanted), "", _TOLERANCE)
     yield _figure(case, "adjoint", 1e3 * np.median(ours), "ms")
@@ -159,7 +132,7 @@ def _normal(case: str, workload: Workload, rounds: int, bandwidth: float) -> Ite
     peer = peer_normal(trajectory, maps, images, weights, theirs)
     if peer is not None:
         rivals["ducc0"] = peer
-    times = _in_turn(rivals, rounds)
+    times = in_turn(rivals, rounds)
     seen = plan.adjoint(plan.forward(maps[-1] * images[-1]), weights)
     wanted = np.sum(maps[-1].conj() * seen.astype(np.complex128), axis=0)
     yield _figure(case, "normal operator, error against a plan of 1e-5", relative_error(ours[-1], wanted), "", 2e-5)

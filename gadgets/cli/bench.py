@@ -18,6 +18,7 @@ BENCHMARKS = {
     "running-update": "mean, variance, blood flow, precision and quality after a pair of 64 x 64 x 24 voxels",
     "kinetics": "the fit over several delays: recovery, error bars, speed against scipy's curve_fit",
     "spiral": "spiral scans: from the last readout to the image, iterative SENSE of a volume",
+    "epi": "the planned EPI reconstruction against numpy and scipy; the transform of a stack",
 }
 
 

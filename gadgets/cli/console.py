@@ -42,7 +42,7 @@ class ConsoleSink:
         self._ghost_level = float("nan")
         self._cbf: CbfVolume | None = None
         self._flow_name = "CBF"
-        self._rejected: tuple[tuple[int, str], ...] = ()
+        self._rejected: list[int] = []
         self._notices: set[str] = set()
 
     def open(self, header: ScanHeader) -> None:
@@ -96,10 +96,11 @@ class ConsoleSink:
             + _ghost_text(self._ghost_level)
             + _forecast_text(flow, figures)
         )
-        if quality.rejected != self._rejected:
-            gone = ", ".join(str(pair) for pair, _ in quality.rejected) or "none"
+        rejected = [pair for pair, _ in quality.rejected]
+        if rejected != self._rejected:
+            gone = ", ".join(map(str, rejected)) or "none"
             self._say(f"[yellow]left out[/yellow]  pairs {gone}")
-            self._rejected = quality.rejected
+            self._rejected = rejected
 
     def _say(self, text: str) -> None:
         # rich wraps at 80 columns in a pipe; a log wants one line for one event
@@ -127,7 +128,7 @@ def _flow_text(flow: CbfVolume | None, figures: Mapping[str, float]) -> str:
 
 
 def _error_text(precision: RegionPrecision | None) -> str:
-    return "" if precision is None else _text_of(" ± {:.2g}", precision.standard_error)
+    return "" if precision is None else _text_of(" ± {:.2f}", precision.standard_error)
 
 
 def _forecast_text(flow: CbfVolume | None, figures: Mapping[str, float]) -> str:

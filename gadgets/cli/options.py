@@ -192,7 +192,7 @@ def select_chain(name: str) -> Any:
 
     path = Path(name)
     if path.suffix == ".xml" and path.is_file():
-        return parse_chain(path.read_bytes(), path.name)
+        return parse_chain(path.read_bytes(), path.name, is_own=True)
     return load_chain(name)
 
 

@@ -1,4 +1,4 @@
-"""Images into an MRD file (HDF5), one group for each series, as ``ismrmrd`` reads them."""
+"""Images and waveforms into an MRD file (HDF5), one group for each series, as ``ismrmrd`` reads them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from perfline.gadgets.mrd.layout import IMAGE_HEADER
-from perfline.gadgets.mrd.messages import Image
+from perfline.gadgets.mrd.layout import IMAGE_HEADER, WAVEFORM_HEADER
+from perfline.gadgets.mrd.messages import Image, Waveform
 
 __all__ = ["ImageFileWriter"]
 
 _BLOCK: Final = 64
 """Images for which room is made at once: resizing for every image takes longer than writing it."""
+
+
+_WAVEFORM_ROW: Final = np.dtype([("head", WAVEFORM_HEADER), ("data", h5py.vlen_dtype(np.uint32))])
 
 
 class ImageFileWriter:
@@ -44,6 +47,7 @@ class ImageFileWriter:
         self.path = Path(path)
         self.n_images = 0
         """Images appended so far."""
+        self._waveforms: list[Waveform] = []
         self._file = h5py.File(self.path, "w" if is_new else "a")
         self._root = self._file.require_group(group)
         self._groups: dict[tuple[Any, ...], _ImageGroup] = {}
@@ -71,8 +75,13 @@ class ImageFileWriter:
             self._group_of(image).append(image, head)
             self.n_images += 1
 
+    def append_waveforms(self, waveforms: Sequence[Waveform]) -> None:
+        """Append waveforms, in order, to ``group/waveforms``; they wait for `flush`."""
+        self._waveforms += waveforms
+
     def flush(self) -> None:
         """Complete the file on disk."""
+        self._write_waveforms()
         for group in self._groups.values():
             group.flush()
         self._file.flush()
@@ -85,6 +94,21 @@ class ImageFileWriter:
             self.flush()
         finally:
             self._file.close()
+
+    def _write_waveforms(self) -> None:
+        if not self._waveforms:
+            return
+        rows = np.zeros(len(self._waveforms), _WAVEFORM_ROW)
+        for row, waveform in zip(rows, self._waveforms, strict=True):
+            row["head"] = np.frombuffer(waveform.head, WAVEFORM_HEADER)[0]
+            row["data"] = waveform.data.ravel()
+        if "waveforms" not in self._root:
+            self._root.create_dataset("waveforms", (0,), _WAVEFORM_ROW, maxshape=(None,), chunks=(_BLOCK,))
+        dataset = self._root["waveforms"]
+        start = len(dataset)
+        dataset.resize(start + len(rows), axis=0)
+        dataset[start:] = rows
+        self._waveforms.clear()
 
     def _group_of(self, image: Image) -> "_ImageGroup":
         series, stored = image.header.image_series_index, _stored_type(image.data.dtype)

@@ -21,7 +21,7 @@ from perfline.recon.phantom.field_offset import FieldOffset
 from perfline.recon.phantom.noise import correlated_noise, noise_mixing_matrix
 from perfline.recon.phantom.truth import TruthMaps, truth_maps
 
-__all__ = ["scan_blocks", "scan_truth"]
+__all__ = ["sampled_disc", "scan_blocks", "scan_truth"]
 
 _TICK = 2.5e-3
 """Unit of MRD time stamps in this project [s], as Siemens has it."""
@@ -42,12 +42,11 @@ def scan_truth(recipe: SimulationRecipe) -> TruthMaps:
     TruthMaps
         Band-limited images are weighted with T2* at the echo time where the recipe has decay; the decay along the
         readout is not in them, nor are off-resonance, partial Fourier and shift. Those of spirals are limited to the
-        disc of k-space within the radius of the spirals, in all partitions of a stack; to a ball for cones.
+        disc of k-space within the radius of the spirals, in all partitions of a stack; to a ball for cones. Of several
+        delays ``delta_m_limited`` and ``cbf_limited`` are those of the longest; see `ideal_flow` for what all of them
+        give.
     """
-    disc, field = None, FieldOffset(recipe.off_resonance)
-    if isinstance(recipe, SpiralRecipe):
-        disc = KSpaceDisc(recipe.max_radius, is_ball=recipe.encoding is SpiralEncoding.CONES)
-        field = recipe.spiral.field
+    field = recipe.spiral.field if isinstance(recipe, SpiralRecipe) else FieldOffset(recipe.off_resonance)
     return truth_maps(
         recipe.phantom,
         recipe.slice_positions,
@@ -57,9 +56,16 @@ def scan_truth(recipe: SimulationRecipe) -> TruthMaps:
         echo_time=recipe.echo_time if recipe.decay else 0.0,
         n_subpixels=8 if recipe.partition_axis is None else 4,
         partition_axis=recipe.partition_axis,
-        disc=disc,
+        disc=sampled_disc(recipe),
         field=field,
     )
+
+
+def sampled_disc(recipe: SimulationRecipe) -> KSpaceDisc | None:
+    """What a spiral samples of k-space; None for EPI, which samples all points of its matrix."""
+    if isinstance(recipe, SpiralRecipe):
+        return KSpaceDisc(recipe.max_radius, is_ball=recipe.encoding is SpiralEncoding.CONES)
+    return None
 
 
 def scan_blocks(recipe: SimulationRecipe) -> Iterator[Block]:

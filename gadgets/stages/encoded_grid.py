@@ -40,8 +40,8 @@ def kept_pixels(name: str, axis: ImageAxis) -> slice:
     encoded = axis.field_of_view_encoded / axis.n_encoded
     if abs(axis.voxel_size - encoded) > _SIZE_TOLERANCE * encoded or axis.n_recon > axis.n_encoded:
         raise ScanHeaderError(
-            f"encoding.reconSpace {name}: expected at most {axis.n_encoded} pixels of {encoded:g} mm as in encodedSpace,"
-            f" got {axis.n_recon} of {axis.voxel_size:g} mm: trajectories that are not Cartesian keep their pixel size"
+            f"encoding.reconSpace {name}: expected at most {axis.n_encoded} pixels of {encoded:g} mm as encoded, got"
+            f" {axis.n_recon} of {axis.voxel_size:g} mm: trajectories that are not Cartesian keep their pixel size"
         )
     start = axis.n_encoded // 2 - axis.n_recon // 2
     return slice(start, start + axis.n_recon)

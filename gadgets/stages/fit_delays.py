@@ -20,6 +20,9 @@ __all__ = ["FitDelays"]
 
 _Group = tuple[float, float]
 
+_NO_NOISE = np.float32(1e-4)
+"""Of M0, where nothing is known of the noise; the difference is some thousandths of M0."""
+
 
 class FitDelays:
     """Fit the kinetic model to the averages of all delays.
@@ -131,8 +134,9 @@ class FitDelays:
         variance = _pooled_variance(averages)
         # simulated pairs without noise are all alike: their scatter of zero says nothing either
         is_known = bool(np.any(n_pairs > 1) and np.any(variance[mask]))
-        # without a variance the weights are equal, and what the fit says of its errors is not told
-        spread = variance if is_known else np.ones_like(m0)
+        # without a variance the weights are equal, and what the fit says of its errors is not told; far below the
+        # signal, so that the status speaks of convergence and bounds alone
+        spread = variance if is_known else np.square(_NO_NOISE * m0)
         data = (
             np.stack([average.mean for average in averages]),
             m0,

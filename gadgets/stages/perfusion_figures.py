@@ -30,10 +30,12 @@ def perfusion_figures(cbf: CbfVolume, average: PerfusionAverage | None) -> dict[
             ("mean_cbf", "mean_cbf_voxel_standard_error", "spatial_variation", "negative_share", "median_tsnr"), nan
         )
     errors = cbf.standard_error[inside]
+    # a fit at a bound has no error
+    errors = errors[np.isfinite(errors)]
     tsnr = average.tsnr[inside] if average is not None else np.empty(0)
     return {
         "mean_cbf": global_perfusion(cbf.cbf, inside),
-        "mean_cbf_voxel_standard_error": float(np.mean(errors, dtype=np.float64)),
+        "mean_cbf_voxel_standard_error": float(np.mean(errors, dtype=np.float64)) if errors.size else nan,
         "spatial_variation": spatial_variation(cbf.cbf, inside),
         "negative_share": negative_share(cbf.cbf, inside),
         "median_tsnr": float(np.median(tsnr)) if tsnr.size and np.isfinite(tsnr).all() else nan,

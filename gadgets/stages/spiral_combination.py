@@ -32,8 +32,8 @@ _CALIBRATION_SIZE: Final = 24
 _FEW_ARMS: Final = 3
 """Interleaves of a plane up to which its density weights are refined by some iterations.
 
-Few arms leave the innermost turn of k-space to few samples, and no weights make up for that: of a spiral of 64 x 64 with
-turns at the Nyquist distance, blood flow is 1.0, 0.9, 0.5 and 0.03 % too low with 1, 2, 3 and 4 arms."""
+Few arms leave the innermost turn of k-space to few samples, and no weights make up for that: of a spiral of 64 x 64
+with turns at the Nyquist distance, blood flow is 1.0, 0.9, 0.5 and 0.03 % too low with 1, 2, 3 and 4 arms."""
 
 _N_REFINEMENTS: Final = 3
 """Leave 0.03, 0.25 and 0.17 % of that; more would only make up what lies beyond the spiral."""

@@ -32,8 +32,11 @@ class TissueFigures:
         self._second: NDArray[np.bool_] | None = None
 
     def take_m0(self, m0: M0Volume) -> None:
-        """Remember the M0 image; one that is a single number has no contrast."""
-        if m0.n_volumes:
+        """Remember the M0 image, where it shows proton density.
+
+        One of short repetition time does not: T1 makes white matter the brighter by about as much. Nor does a number.
+        """
+        if m0.n_volumes and m0.correction == 1:
             self._m0, self._mask = m0, None
 
     def prepare(self, flow: CbfVolume) -> Iterator[Notice]:

@@ -1,10 +1,10 @@
-"""The images that were sent, kept in an ISMRMRD file that any MRD tool reads."""
+"""The images that were sent, and the waveforms that came, kept in an ISMRMRD file that any MRD tool reads."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from perfline.gadgets.mrd.image_file import ImageFileWriter
-from perfline.gadgets.mrd.messages import Image
+from perfline.gadgets.mrd.messages import Image, Waveform
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.sink import as_output_error, claim_files, partial_path, prepare_folder
@@ -15,7 +15,8 @@ __all__ = ["MrdImageSink"]
 class MrdImageSink:
     """Save MRD images to groups ``dataset/image_<series>``; the file appears at `close`.
 
-    Images of one series that differ in shape or type get groups of their own, ``image_<series>_2`` and on. The header
+    Images of one series that differ in shape or type get groups of their own, ``image_<series>_2`` and on. Waveforms of
+    the scan (physiology) go to ``dataset/waveforms``, where there are images to keep them beside. The header
     XML of the scan is not copied: it may name the subject.
 
     Parameters
@@ -47,17 +48,20 @@ class MrdImageSink:
             self._writer = ImageFileWriter(partial_path(self._path), is_new=True)
 
     def write(self, item: object) -> None:
-        """Append an `Image`; all else is ignored.
+        """Append an `Image` or a `Waveform`; all else is ignored.
 
         Raises
         ------
         OutputError
             The disk is full or gone.
         """
-        if not isinstance(item, Image) or self._writer is None:
+        if not isinstance(item, Image | Waveform) or self._writer is None:
             return
         with as_output_error("file", self._path):
-            self._writer.append([item])
+            if isinstance(item, Image):
+                self._writer.append([item])
+            else:
+                self._writer.append_waveforms([item])
 
     def close(self, summary: ScanSummary | None) -> Sequence[Path]:
         """Complete the file; no file is left where no image came.

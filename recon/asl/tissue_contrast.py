@@ -31,7 +31,7 @@ def bright_and_dark(
     Parameters
     ----------
     m0 : float array (n_slices, n_y, n_x)
-        Magnitude of M0; where there is none, of a control without background suppression.
+        Magnitude of M0, of a repetition time of 5 s or more: in a shorter one T1 takes the contrast away.
     mask : bool array (n_slices, n_y, n_x)
         Head.
     voxel_size : tuple of float

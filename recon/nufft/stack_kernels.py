@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from perfline.recon.lanes.fft import FftTables, crop_transform
 from perfline.recon.lanes.pairs import load_imag, load_real, store_pairs, stream_pairs
-from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, prefetch, splat, store
+from perfline.recon.lanes.product import multiply_cells
+from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, prefetch, store
 
 __all__ = ["CHUNK", "StackTables", "combine_stack", "transform_stack"]
 
@@ -73,28 +74,6 @@ def _load_chunk(
 
 
 @njit(cache=True, nogil=True)
-def _multiply_cells(
-    n_cells: int,
-    n_z: int,
-    matrix: NDArray[np.float32],
-    grid: NDArray[np.float32],
-    source: int,
-    line: NDArray[np.float32],
-    target: int,
-) -> None:
-    """Pixels of one block by the dense matrix."""
-    for z in range(n_z):
-        total_real = total_imag = splat(np.float32(0))
-        for cell in range(n_cells):
-            c, s = constant(matrix, 2 * (z * n_cells + cell)), constant(matrix, 2 * (z * n_cells + cell) + 1)
-            real, imag = load(grid, source + cell * CELL), load(grid, source + cell * CELL + LANES)
-            total_real = total_real + (real * c - imag * s)
-            total_imag = fma(real, s, fma(imag, c, total_imag))
-        store(line, target + z * CELL, total_real)
-        store(line, target + z * CELL + LANES, total_imag)
-
-
-@njit(cache=True, nogil=True)
 def _transform_chunk(
     n_blocks: int,
     tables: StackTables,
@@ -107,7 +86,7 @@ def _transform_chunk(
     for block in range(n_blocks):
         source, target = block * tables.n_cells * CELL, block * tables.n_z * CELL
         if tables.matrix.size:
-            _multiply_cells(tables.n_cells, tables.n_z, tables.matrix, grid, source, line, target)
+            multiply_cells(tables.matrix, tables.n_z, tables.n_cells, grid, source, line, target, CELL)
         else:
             crop_transform(fft, grid, source, CELL, line, target, CELL, scratch, 0)
 

@@ -30,3 +30,6 @@ def warm_up() -> None:
                 plan.adjoint(plan.forward(image))
                 normal = NormalOperator(plan.trajectory, matrix, None, n_threads, path)
                 normal.with_maps(image[None])(normal(image))
+    partitions = np.zeros((2, 1, 4, 4), np.complex64)
+    stack = StackTransform([0, 1], 1, 2, 2)
+    stack.combined(partitions, stack.coil_images(partitions))

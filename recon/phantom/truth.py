@@ -16,7 +16,7 @@ from perfline.recon.phantom.ellipsoids import ellipse_kspace
 from perfline.recon.phantom.field_offset import FieldOffset, field_offset_map
 from perfline.recon.phantom.object_kspace import kspace_scale
 
-__all__ = ["TruthMaps", "band_limited_images", "pixel_positions", "truth_maps"]
+__all__ = ["TruthMaps", "band_limited_images", "limited_images", "pixel_positions", "truth_maps"]
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,17 @@ def truth_maps(
         )
     check_positive("n_subpixels", n_subpixels)
     y, x = pixel_positions(phase_axis), pixel_positions(readout_axis)
-    cuts = [phantom.cut(z) for z in slice_positions]
-    regions = np.stack([region_index_map(cut, y[:, None], x[None, :]) for cut in cuts])
-    weight = np.exp(-echo_time / phantom.values("t2_star"))
-    if partition_axis is None:
-        limited = _limited_slices(phantom, series, cuts, weight, (phase_axis, readout_axis), disc)
-    else:
-        limited = _limited_slab(phantom, series, len(cuts), weight, (partition_axis, phase_axis, readout_axis), disc)
+    regions = np.stack([region_index_map(phantom.cut(z), y[:, None], x[None, :]) for z in slice_positions])
+    limited = limited_images(
+        phantom,
+        slice_positions,
+        series,
+        phase_axis,
+        readout_axis,
+        echo_time,
+        partition_axis=partition_axis,
+        disc=disc,
+    )
     delays = series.scheme.post_labeling_delay + np.array(series.slice_timing)
     factors = np.array([cbf_factor(series.scheme, delay) for delay in delays])[:, None, None]
     m0, delta_m = limited
@@ -218,6 +222,41 @@ def truth_maps(
         off_resonance=offset.astype(np.float32),
         **sharp,
     )
+
+
+def limited_images(
+    phantom: Phantom,
+    slice_positions: tuple[float, ...],
+    series: AslSeries,
+    phase_axis: ImageAxis,
+    readout_axis: ImageAxis,
+    echo_time: float = 0.0,
+    *,
+    partition_axis: ImageAxis | None = None,
+    disc: KSpaceDisc | None = None,
+) -> NDArray[np.complex128]:
+    """M0 and control minus label as an ideal scanner with the same extent of k-space gives them.
+
+    Parameters
+    ----------
+    phantom, slice_positions, series, phase_axis, readout_axis, echo_time, partition_axis, disc
+        As for `truth_maps`.
+
+    Returns
+    -------
+    complex128 array (2, n_slices, n_y, n_x)
+
+    Raises
+    ------
+    InputError
+        Partitions differ in number from the slice positions, or a slab without a disc.
+    """
+    weight = np.exp(-echo_time / phantom.values("t2_star"))
+    if partition_axis is None:
+        cuts = [phantom.cut(z) for z in slice_positions]
+        return _limited_slices(phantom, series, cuts, weight, (phase_axis, readout_axis), disc)
+    axes = (partition_axis, phase_axis, readout_axis)
+    return _limited_slab(phantom, series, len(slice_positions), weight, axes, disc)
 
 
 def _m0_and_difference(phantom: Phantom, series: AslSeries, slice_number: int) -> NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 Volumes are coupled where that is meant: coil maps and the offset of the ghost come from the first volume, whitening
 from the noise scan, and running means from all pairs. So single volumes and the difference images of whole pairs are
-compared, bit for bit, never means: the chains here end with the differences. Under `UNCOUPLED` settings no volume takes anything from another, and faults may strike anywhere;
-under the default settings they strike after the first volume, which gives the maps.
+compared, bit for bit, never means: the chains here end with the differences. Under `UNCOUPLED` settings no volume takes
+anything from another, and faults may strike anywhere; under the default settings they strike after the first volume,
+which gives the maps.
 
 Readouts of one slice that change places change the order of a sum: such a volume may differ by rounding.
 """

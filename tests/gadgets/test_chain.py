@@ -94,6 +94,17 @@ def test_a_wrong_property_is_refused_by_name():
         chain.settings()
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "../mine.toml", "mine.toml", "nothing"])
+def test_a_stranger_can_not_have_a_file_read_as_protocol(path, tmp_path, monkeypatch):
+    (tmp_path / "mine.toml").write_text('[perfusion]\nsubtraction_order = "surround"\n')
+    monkeypatch.chdir(tmp_path)
+    xml = chain_xml(node(properties=prop("protocol", path)))
+    with pytest.raises(ConfigurationError, match=f"chain given: no installed protocol '{path}'; installed: "):
+        parse_chain(xml)
+    if path == "mine.toml":
+        assert parse_chain(xml, is_own=True).settings().subtraction_order == "surround"
+
+
 @pytest.mark.parametrize("name", ["nothing", "../chains/epi", "/etc/passwd", "epi.xml.xml", ""])
 def test_only_installed_names_are_looked_up(name):
     with pytest.raises(

@@ -39,7 +39,7 @@ def shown(*items, header=None):
 
 def test_a_line_for_each_map_with_the_error_of_the_head():
     lines = shown(volume(1, VolumeType.LABEL, 0), flow(), quality())
-    assert lines == ["pair    6  CBF   48.2 ± 1.2 mL/100g/min (head; a voxel ± 12.0)  tSNR 0.75  ghost 1.0%"]
+    assert lines == ["pair    6  CBF   48.2 ± 1.23 mL/100g/min (head; a voxel ± 12.0)  tSNR 0.75  ghost 1.0%"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_line_for_each_map_with_the_error_of_the_head():
         (flow(is_target_reached=True), "  target reached"),
         (flow(artery=2), "pair    6  artery 2  CBF"),
         (flow(unit="relative"), " (relative) (head"),
-        (flow(replace(HEAD, name="left insula", mean=55.0, label=3)), "  left insula 55.0 ± 1.2"),
+        (flow(replace(HEAD, name="left insula", mean=55.0, label=3)), "  left insula 55.0 ± 1.23"),
         (flow(None), "CBF   48.2 mL/100g/min (head;"),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_changed_verdict_on_pairs_is_a_line():
         flow(),
         quality(rejected=((3, "why"),)),
         flow(),
-        quality(rejected=((3, "why"),)),
+        quality(rejected=((3, "another distance"),)),
         flow(),
         quality(),
     )

@@ -253,3 +253,11 @@ def test_error_of_a_fit_over_delays():
 def test_not_without_labelling():
     with pytest.raises(ScanHeaderError, match="assess: the scan declares no arterial spin labelling"):
         assess(asl=None)
+
+
+def test_an_m0_of_short_repetition_time_shows_no_tissues():
+    m0 = np.where(MASK, 1000 + 200 * np.random.default_rng(6).random(SHAPE), 2).astype(np.float32)
+    for correction, is_told in ((1.0, True), (1.4, False)):
+        stream = [M0Volume(m0, geometry(), 1, correction, ()), *items(deltas(2))]
+        figures = of_type(run(assess(), stream), ScanQuality)[-1].figures
+        assert ("bright_dark_ratio" in figures) is is_told
