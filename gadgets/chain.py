@@ -78,10 +78,14 @@ def _cbf_quantification(header: ScanHeader, settings: Settings, side: SideData) 
     stages: list[Stage] = [average, Calibrate(header, side.separate_m0)]
     assess = Assess(header, settings, side)
     if header.asl is not None and len(delay_groups(header.asl)) > 1 and header.asl.m0_type != "Absent":
+        if side.transit_time is not None:
+            raise ScanHeaderError(
+                f"{side.transit_time.name}: expected none for a scan of several delays, which measures transit times"
+            )
         return [*stages, FitDelays(header, settings), CheckFlow(header), assess]
     if header.asl is not None and header.asl.encoding_matrix:
         stages.append(Territories(header))
-    return [*stages, Quantify(header), CheckFlow(header), assess]
+    return [*stages, Quantify(header, transit_time=side.transit_time), CheckFlow(header), assess]
 
 
 def _realtime_perfusion(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
