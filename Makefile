@@ -40,7 +40,7 @@ test-wheel: $(INSTALLED)
 
 # kernels as plain Python: index errors raise; only the small numerics, the rest would take hours
 test-nojit: $(INSTALLED)
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m "not slow" tests/recon
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m "not slow and not compiled" tests/recon
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -25,6 +25,7 @@ from perfline.gadgets.mrd.messages import ConfigName, ConfigText, ErrorText, Hea
 from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.mrd.session import Incoming, Session
 from perfline.gadgets.mrd.volumes_from_images import VolumesFromImages
+from perfline.gadgets.mrd.waveform_books import WaveformBooks
 from perfline.gadgets.runner import Runner
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import (
@@ -39,7 +40,6 @@ from perfline.gadgets.stage_data import (
 )
 from perfline.gadgets.stages.stage import Stage
 from perfline.gadgets.summary import ScanSummary, latency_statistics
-from perfline.gadgets.waveforms import WaveformBooks
 from perfline.gadgets.writers.sink import Sink, SinkGroup
 from perfline.recon.errors import PerflineError
 from perfline.recon.nufft.warm_up import warm_up as warm_up_nufft

@@ -40,7 +40,7 @@ _BENCH: Final = "cuts"
 _SEED: Final = 8
 _PATIENCE: Final = 60.0
 _WARM_UP: Final = 3.0
-"""Time for the next process to get ready [s]."""
+"""Time for the next process to get ready, and the one before to end [s]."""
 
 _N_TIMED: Final = 5
 _RECIPE: Final = replace(
@@ -65,6 +65,11 @@ class _Server:
     process: "subprocess.Popen[str]"
     address: tuple[str, int]
     spools: Path
+
+    def settle(self) -> None:
+        """Wait until the next process is ready, and the one before has been seen off."""
+        time.sleep(_WARM_UP)
+        self.wait_until_idle()
 
     def wait_until_idle(self) -> None:
         """Wait until no scan runs, and the process for the next one is there.
@@ -110,7 +115,7 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
     rng = np.random.default_rng(_SEED)
     with tempfile.TemporaryDirectory(prefix="perfline-bench-") as folder, _serving(Path(folder)) as server:
         wanted = _images(_play(server, scan))
-        server.wait_until_idle()
+        server.settle()
         descriptors, memory = n_descriptors(server.process.pid), resident_bytes(server.process.pid)
         n_bad, warm_times = 0, []
         for number in range(rounds):
@@ -121,11 +126,10 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
             server.wait_until_idle()
         report("whole scans")
         for _ in range(_N_TIMED):
-            time.sleep(_WARM_UP)
+            server.settle()
             warm_times.append(_time_to_image(server, scan))
         images = _images(_play(server, scan))
-        time.sleep(_WARM_UP)
-        server.wait_until_idle()
+        server.settle()
         n_left = len(children_of(server.process.pid)) - 1
         yield _figure("scans cut", rounds, "")
         yield _figure("spools that lack what had arrived", n_bad, "", 0)

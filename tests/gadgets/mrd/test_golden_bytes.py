@@ -9,9 +9,9 @@ import pytest
 
 from perfline.gadgets.mrd.convert import readout_from_acquisition
 from perfline.gadgets.mrd.messages import Close, ConfigName, ConfigText, ErrorText, HeaderXml, Text
+from perfline.gadgets.mrd.waveform_books import WaveformBooks
 from perfline.gadgets.mrd.wire import MessageReader, encode
 from perfline.gadgets.stage_data import Counters, Purpose
-from perfline.gadgets.waveforms import WaveformBooks
 
 
 def read(data):

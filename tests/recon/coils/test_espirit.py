@@ -13,6 +13,8 @@ from perfline.recon.coils.sensitivity import estimate_sensitivity
 from perfline.recon.errors import ConditioningError, InputError
 from perfline.recon.fourier import centred_positions, kspace_to_image
 
+pytestmark = pytest.mark.compiled
+
 N = 32
 SLICES = (-20.0, 5.0)
 

@@ -152,6 +152,7 @@ def test_output_may_be_any_of_the_inputs(method):
     np.testing.assert_array_equal(sense.solve(right, start), wanted)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("method", ["chebyshev", "cg"])
 def test_nothing_is_allocated_after_the_first_volume(method):
     _, _, maps, normal = small_problem("auto", 12)
@@ -234,6 +235,7 @@ def reconstruct(trajectory, maps, samples, n_iterations=8):
     return solve(*make_sense(trajectory, maps, n_iterations), samples)
 
 
+@pytest.mark.compiled
 def test_half_of_the_samples_give_the_full_image(exact_scan):
     coils, trajectory, maps, _ = exact_scan
     samples = coil_samples(HEAD, coils, trajectory, 48)
@@ -249,6 +251,7 @@ def test_half_of_the_samples_give_the_full_image(exact_scan):
     assert relative_error(np.sum(maps.conj() * one_interleaf, axis=0)[seen], full[seen]) > 0.3
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("n_shots", [1, 2])
 def test_a_uniform_object_gives_its_value(exact_scan, n_shots):
     coils, trajectory, maps, size = exact_scan
@@ -260,6 +263,7 @@ def test_a_uniform_object_gives_its_value(exact_scan, n_shots):
     assert interior.std() < 0.03
 
 
+@pytest.mark.compiled
 def test_noise_grows_by_the_root_of_the_reduction_and_the_geometry_factor(exact_scan):
     _, trajectory, maps, _ = exact_scan
     seen = inside(DISC[0][0], 48)

@@ -91,6 +91,7 @@ def test_pixels_without_signal_get_the_reference_coil_of_their_slice() -> None:
     assert product.real.min() > 0.2
 
 
+@pytest.mark.compiled
 def test_combined_image_has_a_smooth_phase() -> None:
     shape = (3, 40, 48)
     images = (head(shape)[:, None] * loop_sensitivities(12, shape)).astype(np.complex64)

@@ -16,6 +16,8 @@ from perfline.recon.nufft.density import check_density_weights, pipe_menon_weigh
 from perfline.recon.nufft.spiral_design import design_hargreaves_vds2000
 from perfline.recon.nufft.trajectory import golden_angles, rotate_interleaves, to_cycles_per_fov
 
+pytestmark = pytest.mark.compiled
+
 N = 48
 FOV_MM = 240.0
 

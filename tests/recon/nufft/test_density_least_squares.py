@@ -12,6 +12,8 @@ from perfline.recon.nufft.density import ellipse_overlap, pipe_menon_weights
 from perfline.recon.nufft.density_least_squares import least_squares_weights
 from perfline.recon.nufft.spiral_design import design_hargreaves_vds2000
 
+pytestmark = pytest.mark.compiled
+
 MATRIX = (32, 32)
 FOV_CM = 22.0
 

@@ -11,6 +11,8 @@ from perfline.recon.lanes.vector import lanes_available
 from perfline.recon.nufft import NufftPlan
 from perfline.recon.nufft.wide_kernels import BLOCK
 
+pytestmark = pytest.mark.compiled
+
 PATHS = ["portable", pytest.param("wide", marks=pytest.mark.skipif(not lanes_available(), reason="no wide registers"))]
 TOLERANCE = 1e-4
 SEEDS = st.integers(0, 2**31)

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from perfline.gadgets.mrd.messages import Waveform
-from perfline.gadgets.waveforms import WaveformBooks, WaveformStatistics
+from perfline.gadgets.mrd.waveform_books import WaveformBooks
+from perfline.gadgets.waveforms import WaveformStatistics
 
 
 def waveform(ident, n_samples, sample_time_us, n_channels=2):
