@@ -12,12 +12,12 @@ from perfline.gadgets.bench.process_table import children_of, has_open, n_descri
 @pytest.mark.slow
 def test_cut_scans_leave_nothing_behind_but_their_spools():
     reports = []
-    figures = {one.figure: one for one in measure(rounds=8, is_small=True, data=Path(), report=reports.append)}
-    assert figures["scans cut"].value == 8
+    figures = {one.figure: one for one in measure(rounds=4, is_small=True, data=Path(), report=reports.append)}
+    assert figures["scans cut"].value == 4
     assert {name: one.value for name, one in figures.items() if one.met is False} == {}
     assert sum(one.aim is not None for one in figures.values()) == 4
-    # each way of cutting twice
-    assert sum("scan process killed" in text for text in reports) == 2
+    # each way of cutting
+    assert sum("scan process killed" in text for text in reports) == 1
 
 
 def test_what_the_kernel_knows(tmp_path):
