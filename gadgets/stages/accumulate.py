@@ -1,18 +1,18 @@
-"""Readouts to complete slices: whitens and regrids each readout on arrival, decides by counts when a slice is complete.
+"""Readouts to complete slices: checks and keeps each line on arrival, decides by counts when a slice is complete.
 
-A slice is complete when every line that the header announces is in, or when a line carries LAST_IN_SLICE. The
-arrival of
-the next volume only tells that something is missing; it never completes anything (labelling takes seconds: nobody
+Lines are kept as they came; navigators, of which the ghost is estimated, are whitened and regridded. A slice is
+complete when every line that the header announces is in, or when a line carries LAST_IN_SLICE. The arrival of the
+next volume only tells that something is missing; it never completes anything (labelling takes seconds: nobody
 waits).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perfline.gadgets.errors import ReadoutError
+from perfline.gadgets.errors import ReadoutError, ScanError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import (
     Dropped,
@@ -29,13 +29,19 @@ from perfline.recon.parameters import TrapezoidReadout
 
 __all__ = ["Accumulate"]
 
+_Shape = tuple[int, int, int]
+"""Of a readout: its samples, and how many of them are discarded at the start and at the end."""
+
 
 @dataclass
 class _OpenSlice:
     """A slice that still waits for lines."""
 
-    lines: NDArray[np.complex64]
     first: Readout
+    raw: NDArray[np.complex64] | None = None
+    """Of all lines that the slice may have; None before the first one."""
+    shapes: dict[bool, _Shape] = field(default_factory=dict)
+    """Of the lines of either polarity, by whether they are reversed."""
     line_numbers: list[int] = field(default_factory=list)
     is_reversed: list[bool] = field(default_factory=list)
     shots: list[int] = field(default_factory=list)
@@ -45,6 +51,11 @@ class _OpenSlice:
     shot: int = 0
     n_expected: int = 0
     """Lines of the whole slice, known from its first line on."""
+
+    def forget_lines(self) -> None:
+        """Begin anew, but for the navigators."""
+        for of_lines in (self.shapes, self.line_numbers, self.is_reversed, self.shots):
+            of_lines.clear()
 
 
 @dataclass
@@ -57,7 +68,7 @@ class _OpenVolume:
 
 
 class Accumulate:
-    """Collect the readouts of each slice, whitened and transformed along the readout.
+    """Collect the readouts of each slice.
 
     Yields a `KSpaceSlice` as soon as its last line is in, `Dropped` for volumes with missing lines.
 
@@ -77,7 +88,8 @@ class Accumulate:
         self._line_limits = limits
         self._slice_limits = header.limits["slice"]
         self._whiten = Prewhiten(header, header.trapezoid.dwell_time if header.trapezoid else 0.0)
-        self._operators: dict[tuple[int, int, int], ReadoutOperator] = {}
+        self._operators: dict[_Shape, ReadoutOperator] = {}
+        self._mixed_operators: dict[tuple[_Shape, _Shape], ReadoutOperator] = {}
         self._is_view_checked = False
         self._open: dict[int, _OpenVolume] = {}
         self._finished: dict[int, VolumeKey] = {}
@@ -89,7 +101,8 @@ class Accumulate:
         Raises
         ------
         ReadoutError
-            Channel or sample count changes, line or slice outside the limits, NaN, repeated line, volume already ended.
+            Channel or sample count changes, line or slice outside the limits, NaN, repeated line, volume already ended,
+            other discarded samples than those of the slice's lines of the same polarity.
         """
         if not isinstance(item, Readout):
             yield item
@@ -122,8 +135,8 @@ class Accumulate:
 
     def _operator(self, readout: Readout) -> ReadoutOperator:
         """Return the regridding operator, made once for each shape of readout."""
-        n_samples = readout.samples.shape[1]
-        shape = (n_samples, readout.discard_pre, readout.discard_post)
+        shape = _shape_of(readout)
+        n_samples = shape[0]
         if shape not in self._operators:
             trapezoid = self._header.trapezoid
             if trapezoid is None or not trapezoid.is_ramped:
@@ -158,12 +171,21 @@ class Accumulate:
                 " within that width, pixels outside it are empty, and what lies there folds in",
             )
 
-    def _to_image_space(self, readout: Readout, out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:
+    def _operator_of(self, shapes: dict[bool, _Shape]) -> ReadoutOperator:
+        """Of a slice: the samples that are discarded may differ between the polarities."""
+        forward = shapes.get(False) or shapes[True]
+        backward = shapes.get(True, forward)
+        if forward == backward:
+            return self._operators[forward]
+        pair = (forward, backward)
+        if pair not in self._mixed_operators:
+            self._mixed_operators[pair] = replace(self._operators[forward], reversed=self._operators[backward].reversed)
+        return self._mixed_operators[pair]
+
+    def _to_image_space(self, readout: Readout) -> NDArray[np.complex64]:
         operator = self._operator(readout)
-        matrix = operator.reversed if readout.is_reversed else operator.forward
-        if self._whiten.matrix is None:
-            return np.matmul(readout.samples, matrix, out=out)
-        return np.matmul(self._whiten.matrix, readout.samples @ matrix, out=out)
+        lines = readout.samples @ (operator.reversed if readout.is_reversed else operator.forward)
+        return lines if self._whiten.matrix is None else np.matmul(self._whiten.matrix, lines)
 
     def _add(self, readout: Readout) -> Iterator[object]:
         self._check(readout)
@@ -197,9 +219,7 @@ class Accumulate:
             raise ReadoutError(f"{volume.key}: slice {at.slice}: readout after its slice had ended")
         opened = volume.slices.get(at.slice)
         if opened is None:
-            n_coils, n_x = readout.samples.shape[0], self._header.readout_axis.n_recon
-            lines = np.empty((self._line_limits.count, n_coils, n_x), np.complex64)
-            opened = volume.slices[at.slice] = _OpenSlice(lines, readout)
+            opened = volume.slices[at.slice] = _OpenSlice(readout)
         if readout.purpose is Purpose.NAVIGATOR:
             if opened.shots and opened.shots[-1] == opened.shot:
                 # the first navigator after image lines begins a new shot
@@ -210,11 +230,7 @@ class Accumulate:
             return
         if at.line in opened.line_numbers:
             raise ReadoutError(f"{volume.key}: slice {at.slice}: line {at.line} came twice")
-        n_lines = len(opened.line_numbers)
-        self._to_image_space(readout, out=opened.lines[n_lines])
-        opened.line_numbers.append(at.line)
-        opened.is_reversed.append(readout.is_reversed)
-        opened.shots.append(opened.shot)
+        n_lines = self._keep_line(opened, readout)
         if n_lines == 0:
             opened.n_expected = len(self._expected_lines(opened))
         if n_lines + 1 == opened.n_expected:
@@ -225,6 +241,29 @@ class Accumulate:
             yield self._zero_fill_notice(volume, at.slice)
             yield self._end_slice(volume, at.slice)
             self._end_if_complete(volume)
+
+    def _keep_line(self, opened: _OpenSlice, readout: Readout) -> int:
+        """Put a line with those of its slice; return how many there were."""
+        shape = _shape_of(readout)
+        if opened.raw is None or shape[0] != opened.raw.shape[2]:
+            # a line of another sample count was the first of the scan, and an odd one: its slice begins anew
+            opened.forget_lines()
+            opened.raw = np.empty((self._line_limits.count, *readout.samples.shape), np.complex64)
+        known = opened.shapes.get(readout.is_reversed)
+        if known is None:
+            self._operator(readout)
+            opened.shapes[readout.is_reversed] = shape
+        elif known != shape:
+            raise ReadoutError(
+                f"discard_pre, discard_post: expected {known[1]}, {known[2]} as in the slice's other lines of this"
+                f" polarity, got {shape[1]}, {shape[2]}"
+            )
+        n_lines = len(opened.line_numbers)
+        opened.raw[n_lines] = readout.samples
+        opened.line_numbers.append(readout.counters.line)
+        opened.is_reversed.append(readout.is_reversed)
+        opened.shots.append(opened.shot)
+        return n_lines
 
     def _expected_lines(self, opened: _OpenSlice) -> range:
         """Lines that belong to a slice; under acceleration its first line tells the offset of the pattern."""
@@ -248,12 +287,16 @@ class Accumulate:
         opened = volume.slices.pop(index)
         volume.done.add(index)
         n_lines, first = len(opened.line_numbers), opened.first
-        shape = (len(opened.navigators), *opened.lines.shape[1:])
+        if opened.raw is None:
+            raise ScanError(f"{volume.key}: slice {index}: ended without a line")
+        shape = (0, opened.raw.shape[1], self._header.readout_axis.n_recon)
         navigators = np.stack(opened.navigators) if opened.navigators else np.empty(shape, np.complex64)
         return KSpaceSlice(
             key=volume.key,
             slice=index - self._slice_limits.minimum,
-            lines=opened.lines[:n_lines],
+            raw=opened.raw[:n_lines],
+            readout=self._operator_of(opened.shapes),
+            whitening=self._whiten.matrix,
             line_numbers=np.array(opened.line_numbers, np.int64),
             is_reversed=np.array(opened.is_reversed, np.bool_),
             shots=np.array(opened.shots, np.int64),
@@ -288,6 +331,10 @@ class Accumulate:
             if i not in absent
         ]
         yield Dropped("volume", f"readouts missing: {'; '.join(parts)}", volume.key)
+
+
+def _shape_of(readout: Readout) -> _Shape:
+    return readout.samples.shape[1], readout.discard_pre, readout.discard_post
 
 
 def _has_lines(volume: _OpenVolume) -> bool:
