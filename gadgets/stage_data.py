@@ -78,7 +78,8 @@ class Counters:
     average: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+# not frozen, as Counters: one is made for each readout
+@dataclass(slots=True, unsafe_hash=True)
 class VolumeKey:
     """The counters that tell one volume from another."""
 

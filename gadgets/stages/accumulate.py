@@ -6,13 +6,14 @@ next volume only tells that something is missing; it never completes anything (l
 waits).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perfline.gadgets.errors import ReadoutError, ScanError
+from perfline.gadgets.errors import ReadoutError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import (
     Dropped,
@@ -38,8 +39,8 @@ class _OpenSlice:
     """A slice that still waits for lines."""
 
     first: Readout
-    raw: NDArray[np.complex64] | None = None
-    """Of all lines that the slice may have; None before the first one."""
+    raw: NDArray[np.complex64] = field(default_factory=partial(np.empty, (0, 0, 0), np.complex64))
+    """Of all lines that the slice may have; empty before the first one."""
     shapes: dict[bool, _Shape] = field(default_factory=dict)
     """Of the lines of either polarity, by whether they are reversed."""
     line_numbers: list[int] = field(default_factory=list)
@@ -90,12 +91,12 @@ class Accumulate:
         self._whiten = Prewhiten(header, header.trapezoid.dwell_time if header.trapezoid else 0.0)
         self._operators: dict[_Shape, ReadoutOperator] = {}
         self._mixed_operators: dict[tuple[_Shape, _Shape], ReadoutOperator] = {}
-        self._is_view_checked = False
+        self._is_begun = False
         self._open: dict[int, _OpenVolume] = {}
         self._finished: dict[int, VolumeKey] = {}
         self._n_ignored = 0
 
-    def process(self, item: object) -> Iterator[object]:
+    def process(self, item: object) -> Iterable[object]:
         """Take a readout; yield what it completed.
 
         Raises
@@ -105,13 +106,14 @@ class Accumulate:
             other discarded samples than those of the slice's lines of the same polarity.
         """
         if not isinstance(item, Readout):
-            yield item
-        elif item.purpose is Purpose.NOISE:
-            yield from self._whiten.add_noise(item)
-        elif item.purpose in (Purpose.IMAGING, Purpose.NAVIGATOR):
-            yield from self._add(item)
-        else:
-            self._n_ignored += 1
+            return (item,)
+        if item.purpose is Purpose.IMAGING or item.purpose is Purpose.NAVIGATOR:
+            # most readouts complete nothing: no generator is made for them
+            return self._add(item)
+        if item.purpose is Purpose.NOISE:
+            return tuple(self._whiten.add_noise(item))
+        self._n_ignored += 1
+        return ()
 
     def finish(self) -> Iterator[object]:
         """Report volumes that never became complete, and readouts that had no use."""
@@ -160,8 +162,7 @@ class Accumulate:
         return self._operators[shape]
 
     def _check_field_of_view(self, readout: Readout) -> Iterator[Notice]:
-        """Say so, once, where the samples are too far apart for the whole field of view."""
-        self._is_view_checked = True
+        """Say so where the samples are too far apart for the whole field of view."""
         alias_free = self._operator(readout).alias_free_field_of_view
         wanted = self._header.readout_axis.field_of_view_recon
         if alias_free < wanted:
@@ -187,83 +188,113 @@ class Accumulate:
         lines = readout.samples @ (operator.reversed if readout.is_reversed else operator.forward)
         return lines if self._whiten.matrix is None else np.matmul(self._whiten.matrix, lines)
 
-    def _add(self, readout: Readout) -> Iterator[object]:
+    def _add(self, readout: Readout) -> Iterable[object]:
         self._check(readout)
-        yield from self._whiten.start(readout)
-        if not self._is_view_checked:
-            yield from self._check_field_of_view(readout)
-        contrast = readout.counters.contrast
+        found: list[object] = []
+        if not self._is_begun:
+            self._is_begun = True
+            found += self._whiten.start(readout)
+            found += self._check_field_of_view(readout)
+        volume = self._open.get(readout.counters.contrast)
         key = readout.volume_key
-        volume = self._open.get(contrast)
+        if volume is None or volume.key != key:
+            volume = self._volume_of(readout, key, volume, found)
+        is_navigator = readout.purpose is Purpose.NAVIGATOR
+        completed = self._add_navigator(volume, readout) if is_navigator else self._add_line(volume, readout)
+        return (*found, *completed) if found else completed
+
+    def _volume_of(
+        self, readout: Readout, key: VolumeKey, volume: _OpenVolume | None, found: list[object]
+    ) -> _OpenVolume:
+        """The volume of a readout that is not known to belong to the open one; what ends is added to `found`."""
         if readout.purpose is Purpose.NAVIGATOR:
             # Siemens converters put the polarity into average and segment of navigators: they belong to the open volume
             key = VolumeKey(key.repetition, key.set, key.phase, key.contrast, 0, key.is_m0)
             if volume is not None and _same_but_average(volume.key, key):
-                key = volume.key
-        if volume is None or volume.key != key:
-            if self._finished.get(contrast) == key:
-                raise ReadoutError(f"{key}: readout after its volume had ended")
-            if volume is not None:
-                if _same_but_average(volume.key, key) and not volume.done and not _has_lines(volume):
-                    volume.key = key
-                else:
-                    yield from self._give_up(volume)
-                    volume = None
-            if volume is None:
-                volume = self._open[contrast] = _OpenVolume(key)
-        yield from self._add_to(volume, readout)
+                return volume
+        if volume is not None and volume.key == key:
+            return volume
+        if self._finished.get(key.contrast) == key:
+            raise ReadoutError(f"{key}: readout after its volume had ended")
+        if volume is not None:
+            if _same_but_average(volume.key, key) and not volume.done and not _has_lines(volume):
+                volume.key = key
+                return volume
+            found += self._give_up(volume)
+        opened = self._open[key.contrast] = _OpenVolume(key)
+        return opened
 
-    def _add_to(self, volume: _OpenVolume, readout: Readout) -> Iterator[object]:
-        at = readout.counters
-        if at.slice in volume.done:
-            raise ReadoutError(f"{volume.key}: slice {at.slice}: readout after its slice had ended")
-        opened = volume.slices.get(at.slice)
+    def _slice_of(self, volume: _OpenVolume, readout: Readout) -> _OpenSlice:
+        index = readout.counters.slice
+        opened = volume.slices.get(index)
         if opened is None:
-            opened = volume.slices[at.slice] = _OpenSlice(readout)
-        if readout.purpose is Purpose.NAVIGATOR:
-            if opened.shots and opened.shots[-1] == opened.shot:
-                # the first navigator after image lines begins a new shot
-                opened.shot += 1
-            opened.navigators.append(self._to_image_space(readout))
-            opened.navigator_is_reversed.append(readout.is_reversed)
-            opened.navigator_shots.append(opened.shot)
-            return
+            if index in volume.done:
+                raise ReadoutError(f"{volume.key}: slice {index}: readout after its slice had ended")
+            opened = volume.slices[index] = _OpenSlice(readout)
+        return opened
+
+    def _add_navigator(self, volume: _OpenVolume, readout: Readout) -> Iterable[object]:
+        opened = self._slice_of(volume, readout)
+        if opened.shots and opened.shots[-1] == opened.shot:
+            # the first navigator after image lines begins a new shot
+            opened.shot += 1
+        opened.navigators.append(self._to_image_space(readout))
+        opened.navigator_is_reversed.append(readout.is_reversed)
+        opened.navigator_shots.append(opened.shot)
+        return ()
+
+    def _add_line(self, volume: _OpenVolume, readout: Readout) -> Iterable[object]:
+        opened = self._slice_of(volume, readout)
+        at = readout.counters
         if at.line in opened.line_numbers:
             raise ReadoutError(f"{volume.key}: slice {at.slice}: line {at.line} came twice")
         n_lines = self._keep_line(opened, readout)
-        if n_lines == 0:
+        if n_lines == 1:
             opened.n_expected = len(self._expected_lines(opened))
-        if n_lines + 1 == opened.n_expected:
-            yield self._end_slice(volume, at.slice)
-            self._end_if_complete(volume)
-        elif readout.is_last_in_slice and self._settings.incomplete_volumes == "zero_fill":
-            # with "drop" the slice stays open, and the volume is given up when the next one starts
-            yield self._zero_fill_notice(volume, at.slice)
-            yield self._end_slice(volume, at.slice)
-            self._end_if_complete(volume)
+        if n_lines < opened.n_expected and not readout.is_last_in_slice:
+            return ()
+        found: list[object] = []
+        if n_lines < opened.n_expected:
+            if self._settings.incomplete_volumes == "drop":
+                # the slice stays open, and the volume is given up when the next one starts
+                return ()
+            found.append(self._zero_fill_notice(volume, at.slice))
+        found.append(self._end_slice(volume, at.slice))
+        self._end_if_complete(volume)
+        return found
 
     def _keep_line(self, opened: _OpenSlice, readout: Readout) -> int:
-        """Put a line with those of its slice; return how many there were."""
-        shape = _shape_of(readout)
-        if opened.raw is None or shape[0] != opened.raw.shape[2]:
-            # a line of another sample count was the first of the scan, and an odd one: its slice begins anew
+        """Put a line with those of its slice; return how many there are."""
+        samples = readout.samples
+        shape = (samples.shape[1], readout.discard_pre, readout.discard_post)
+        if opened.shapes.get(readout.is_reversed) != shape:
+            self._begin_polarity(opened, readout, shape)
+        n_lines = len(opened.line_numbers)
+        opened.raw[n_lines] = samples
+        opened.line_numbers.append(readout.counters.line)
+        opened.is_reversed.append(readout.is_reversed)
+        opened.shots.append(opened.shot)
+        return n_lines + 1
+
+    def _begin_polarity(self, opened: _OpenSlice, readout: Readout, shape: _Shape) -> None:
+        """Take the first line of a slice, or the first of its polarity.
+
+        Raises
+        ------
+        ReadoutError
+            It is not the first, and discards other samples.
+        """
+        if shape[0] != opened.raw.shape[2]:
+            # the first line; or what was there was the first readout of the scan, of an odd size: the slice begins anew
             opened.forget_lines()
             opened.raw = np.empty((self._line_limits.count, *readout.samples.shape), np.complex64)
-        known = opened.shapes.get(readout.is_reversed)
-        if known is None:
-            self._operator(readout)
-            opened.shapes[readout.is_reversed] = shape
-        elif known != shape:
+        known = opened.shapes.setdefault(readout.is_reversed, shape)
+        if known != shape:
             raise ReadoutError(
                 f"discard_pre, discard_post: expected {known[1]}, {known[2]} as in the slice's other lines of this"
                 f" polarity, got {shape[1]}, {shape[2]}"
             )
-        n_lines = len(opened.line_numbers)
-        opened.raw[n_lines] = readout.samples
-        opened.line_numbers.append(readout.counters.line)
-        opened.is_reversed.append(readout.is_reversed)
-        opened.shots.append(opened.shot)
-        return n_lines
+        self._operator(readout)
 
     def _expected_lines(self, opened: _OpenSlice) -> range:
         """Lines that belong to a slice; under acceleration its first line tells the offset of the pattern."""
@@ -287,8 +318,6 @@ class Accumulate:
         opened = volume.slices.pop(index)
         volume.done.add(index)
         n_lines, first = len(opened.line_numbers), opened.first
-        if opened.raw is None:
-            raise ScanError(f"{volume.key}: slice {index}: ended without a line")
         shape = (0, opened.raw.shape[1], self._header.readout_axis.n_recon)
         navigators = np.stack(opened.navigators) if opened.navigators else np.empty(shape, np.complex64)
         return KSpaceSlice(
