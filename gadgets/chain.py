@@ -20,6 +20,7 @@ from perfline.gadgets.stages.assess import Assess
 from perfline.gadgets.stages.average import Average
 from perfline.gadgets.stages.average_selected import AverageSelected
 from perfline.gadgets.stages.calibrate import Calibrate
+from perfline.gadgets.stages.check_flow import CheckFlow
 from perfline.gadgets.stages.decode import Decode
 from perfline.gadgets.stages.delays import delay_groups
 from perfline.gadgets.stages.fit_delays import FitDelays
@@ -54,7 +55,7 @@ def _spiral_recon(header: ScanHeader, settings: Settings, side: SideData) -> lis
             f"spiral_recon: expected another encoding.trajectory than {header.trajectory}: that is for epi_recon, or"
             " for realtime_perfusion, which takes both"
         )
-    return [AccumulateSpiral(header, settings, side), ReconstructSpiral(header, settings)]
+    return [AccumulateSpiral(header, settings, side), ReconstructSpiral(header, settings, side.field_map)]
 
 
 def _any_recon(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
@@ -77,10 +78,14 @@ def _cbf_quantification(header: ScanHeader, settings: Settings, side: SideData) 
     stages: list[Stage] = [average, Calibrate(header, side.separate_m0)]
     assess = Assess(header, settings, side)
     if header.asl is not None and len(delay_groups(header.asl)) > 1 and header.asl.m0_type != "Absent":
-        return [*stages, FitDelays(header, settings), assess]
+        if side.transit_time is not None:
+            raise ScanHeaderError(
+                f"{side.transit_time.name}: expected none for a scan of several delays, which measures transit times"
+            )
+        return [*stages, FitDelays(header, settings), CheckFlow(header), assess]
     if header.asl is not None and header.asl.encoding_matrix:
         stages.append(Territories(header))
-    return [*stages, Quantify(header), assess]
+    return [*stages, Quantify(header, transit_time=side.transit_time), CheckFlow(header), assess]
 
 
 def _realtime_perfusion(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:

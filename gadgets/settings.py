@@ -55,7 +55,7 @@ _SECTIONS = {
         "pair_mean",
         "target_standard_error",
     ),
-    "fit": ("arterial_arrival_time", "transit_time_difference"),
+    "fit": ("arterial_arrival_time", "transit_time_difference", "transit_time_prior", "transit_time_prior_sd"),
     "output": ("series", "volume_images"),
 }
 
@@ -90,6 +90,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "n_threads": (0, 64),
     "arterial_arrival_time": (0.0, 5.0),
     "transit_time_difference": (0.0, 5.0),
+    "transit_time_prior": (0.0, 5.0),
+    "transit_time_prior_sd": (0.05, 5.0),
     "rejection_limit": (1.0, 20.0),
     "most_rejected": (0.0, 0.49),
     "least_likeness": (0.0, 0.999),
@@ -133,6 +135,8 @@ class Settings:
     target_standard_error: float = 0.0
     arterial_arrival_time: float = 0.0
     transit_time_difference: float = 0.0
+    transit_time_prior: float = 0.0
+    transit_time_prior_sd: float = 1.0
     series: tuple[str, ...] = SERIES
     volume_images: str = "magnitude"
     asl: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

@@ -45,6 +45,7 @@ __all__ = [
     "SpiralParameters",
     "TerritoryMap",
     "TissueMaps",
+    "TransitTimeMap",
     "Volume",
     "VolumeKey",
     "VolumeLabel",
@@ -437,18 +438,24 @@ class TissueMaps:
 
 
 @dataclass(frozen=True)
-class SideData:
-    """What the person who starts a scan gives beside its stream.
+class TransitTimeMap:
+    """Arterial transit time of another scan, float32 (n_slices, n_y, n_x) [s], on the grid of the images."""
 
-    ``transit_time`` is float32 (n_slices, n_y, n_x) [s].
-    """
+    seconds: NDArray[np.float32]
+    affine: NDArray[np.float64] | None
+    name: str
+
+
+@dataclass(frozen=True)
+class SideData:
+    """What the person who starts a scan gives beside its stream."""
 
     separate_m0: SeparateM0 | None = None
     trajectory: GivenTrajectory | None = None
     field_map: FieldMap | None = None
     regions: RegionLabels | None = None
     tissues: TissueMaps | None = None
-    transit_time: NDArray[np.float32] | None = None
+    transit_time: TransitTimeMap | None = None
 
 
 @dataclass(frozen=True)

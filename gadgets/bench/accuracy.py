@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from perfline.gadgets.bench.figures import Figure, Skipped
 from perfline.gadgets.bench.ghost_measure import measure_ghost
 from perfline.gadgets.bench.memory_scan import file_messages, run_in_memory
+from perfline.gadgets.bench.spiral_accuracy import spiral_figures
 from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.mrd_file import MrdFile
 from perfline.gadgets.mrd.scan_header import parse_scan_header
@@ -79,6 +80,7 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
     for case, recipe in (_TOY if is_small else _CBF_RECIPES).items():
         report(f"blood flow of {case}")
         yield from _blood_flow(case, recipe)
+    yield from spiral_figures(is_small=is_small, report=report)
     yield from _hand_worked_value()
     scanner_file = data / _SCANNER_FILE
     for name, recipe in EPI_RECIPES.items():

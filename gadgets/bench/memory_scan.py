@@ -23,7 +23,10 @@ def file_messages(path: Path) -> Iterator[Message]:
 
 
 def run_in_memory(
-    messages: Iterable[Message], chain_name: str, overrides: Mapping[str, Any] | None = None
+    messages: Iterable[Message],
+    chain_name: str,
+    overrides: Mapping[str, Any] | None = None,
+    options: ScanOptions | None = None,
 ) -> list[object]:
     """Play messages through an installed chain.
 
@@ -33,6 +36,8 @@ def run_in_memory(
     chain_name : str
     overrides : mapping, optional
         Settings.
+    options : ScanOptions, optional
+        In place of `overrides`.
 
     Returns
     -------
@@ -47,7 +52,10 @@ def run_in_memory(
     chain = load_chain(chain_name)
     keeper = KeepItems()
     summary = run_scan(
-        MemorySession(messages), lambda config: chain, options=ScanOptions(dict(overrides or {})), sinks=[keeper]
+        MemorySession(messages),
+        lambda config: chain,
+        options=options or ScanOptions(dict(overrides or {})),
+        sinks=[keeper],
     )
     if summary.status != "success":
         raise ScanError(f"bench: the scan ended with {summary.status}: {summary.reason}")

@@ -67,6 +67,7 @@ class RegionFiles:
     pairs: str | None = None
     grey_matter: Path | None = None
     white_matter: Path | None = None
+    transit_time: Path | None = None
 
 
 def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,6 +110,12 @@ def region_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--white-matter", "given_white_matter", type=file_type, help="Share of white matter; both or none."
             ),
+            click.option(
+                "--transit-time",
+                "given_transit_time",
+                type=file_type,
+                help="Arterial transit times [s] on the grid of the images, NIfTI: for a single delay.",
+            ),
         ]
     ):
         wrapped = option(wrapped)
@@ -126,10 +133,13 @@ def _regions_and_tissues(files: RegionFiles) -> dict[str, Any]:
     from perfline.gadgets.replay.region_file import read_regions
     from perfline.gadgets.replay.region_pairs import read_pairs
     from perfline.gadgets.replay.tissue_file import read_tissues
+    from perfline.gadgets.replay.transit_time_file import read_transit_time
 
     if files.regions is None and (files.names is not None or files.pairs is not None):
         raise ConfigurationError("--region-names, --region-pairs: expected --regions FILE with them, got none")
     found: dict[str, Any] = {}
+    if files.transit_time is not None:
+        found["transit_time"] = read_transit_time(files.transit_time)
     if files.regions is not None:
         regions = read_regions(files.regions, files.names)
         pairs = read_pairs(files.pairs, regions.names, "--region-pairs") if files.pairs is not None else ()

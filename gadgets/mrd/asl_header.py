@@ -25,6 +25,8 @@ from perfline.gadgets.mrd.parameter_values import (
 from perfline.gadgets.stage_data import AslParameters, Limits
 from perfline.gadgets.stages.aslcontext import find_index_rule, unroll_cycle, volume_types
 from perfline.recon.asl.blood_t1 import nominal_field_strength
+from perfline.recon.asl.haematocrit import blood_t1_of_haematocrit
+from perfline.recon.errors import InputError
 from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = ["ASL_NAMES", "DECISIVE_NAMES", "resolve_asl"]
@@ -52,6 +54,7 @@ ASL_NAMES = (
     *DECISIVE_NAMES,
     "BloodT1",
     "GreyMatterT1",
+    "Haematocrit",
     "MRAcquisitionType",
     "Organ",
     "PartitionCoefficient",
@@ -62,7 +65,7 @@ ASL_NAMES = (
     "VascularCrushing",
     "VascularCrushingVENC",
 )
-"""Names that belong to labelling and quantification. `BloodT1`, `GreyMatterT1`, `M0RepetitionTime`,
+"""Names that belong to labelling and quantification. `BloodT1`, `GreyMatterT1`, `Haematocrit`, `M0RepetitionTime`,
 `Organ`, `PartitionCoefficient` and `TissueT1` are ours, the others BIDS."""
 
 
@@ -243,10 +246,17 @@ def _efficiency(sources: ParameterSources, default: Default | None) -> float:
 
 def _blood_t1(sources: ParameterSources, field_strength: float | None, defaults: OrganDefaults) -> float:
     nominal = None if field_strength is None else nominal_field_strength(field_strength)
-    default = None if nominal is None else defaults.blood_t1.get(nominal)
+    default = _candidate(None if nominal is None else defaults.blood_t1.get(nominal))
+    haematocrit = sources.find("Haematocrit", positive)
+    if haematocrit is not None and field_strength is not None:
+        origin = sources.parameters["Haematocrit"].origin
+        try:
+            default = Candidate(blood_t1_of_haematocrit(haematocrit, field_strength), f"Lu 2004, Haematocrit, {origin}")
+        except InputError as error:
+            raise ScanHeaderError(f"Haematocrit ({origin}): {error}") from error
     field = "unknown" if field_strength is None else f"{field_strength:g} T"
     return sources.require(
-        "BloodT1", _t1, why=f"no default for a field strength that is {field}", unit="s", default=_candidate(default)
+        "BloodT1", _t1, why=f"no default for a field strength that is {field}", unit="s", default=default
     )
 
 

@@ -32,8 +32,9 @@ class CoilImages:
     (n_partitions, n_coils, n_y, n_x), in k-space along the partitions; of ``VOLUME`` (n_coils, n_z, n_y, n_x). A stack
     of which each slice was corrected for its off-resonance comes as ``is_sliced`` (n_slices, n_coils, n_y, n_x).
 
-    ``order`` is that of the volume. ``first`` is the readout that came first, for place and time. ``is_complete``: no readout is missing.
-    ``release`` gives the array back to be written again; to be called once nobody reads it any more.
+    ``order`` is that of the volume. ``first`` is the readout that came first, for place and time. ``is_complete``: no
+    readout is missing. ``release`` gives the array back to be written again; to be called once nobody reads it any
+    more.
     """
 
     key: VolumeKey

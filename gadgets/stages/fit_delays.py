@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import CbfVolume, KineticFit, M0Volume, Notice, PerfusionAverage, ScanHeader, Volume
 from perfline.gadgets.stages.delays import delay_groups, kinetic_labeling
@@ -20,8 +20,8 @@ __all__ = ["FitDelays"]
 
 _Group = tuple[float, float]
 
-_NO_NOISE = np.float32(1e-4)
-"""Of M0, where nothing is known of the noise; the difference is some thousandths of M0."""
+_NO_NOISE = np.float32(1e-3)
+"""Deviation over M0 that is taken where nothing is known of the noise; a difference is some thousandths of M0."""
 
 
 class FitDelays:
@@ -40,7 +40,7 @@ class FitDelays:
     header : ScanHeader
         With ``asl`` resolved, and several delays.
     settings : Settings
-        Uses ``arterial_arrival_time``, ``transit_time_difference``, ``n_threads``.
+        Uses ``arterial_arrival_time``, ``transit_time_difference``, ``transit_time_prior``, ``n_threads``.
     mask : bool array (n_slices, n_y, n_x), optional
         Where the fit is wanted; left out: where M0, or the first control, shows tissue.
 
@@ -48,6 +48,8 @@ class FitDelays:
     ------
     ScanHeaderError
         A single delay, or M0Type Absent: without M0 there is no fit.
+    ConfigurationError
+        Two priors at once.
     """
 
     name = "fit_delays"
@@ -65,6 +67,14 @@ class FitDelays:
         self._n_slices = header.n_slices
         self._arterial_arrival = settings.arterial_arrival_time or None
         self._transit_time_difference = settings.transit_time_difference
+        self._prior = None
+        if settings.transit_time_prior:
+            self._prior = (settings.transit_time_prior, settings.transit_time_prior_sd)
+        if self._prior is not None and self._transit_time_difference:
+            raise ConfigurationError(
+                "transit_time_prior, transit_time_difference: expected one of them, got both: the transit times of the"
+                " neighbours are a prior, too"
+            )
         self._n_threads = settings.n_threads or os.cpu_count() or 1
         self._is_block = bool(asl.encoding_matrix)
         self._averages: dict[_Group, PerfusionAverage] = {}
@@ -134,8 +144,8 @@ class FitDelays:
         variance = _pooled_variance(averages)
         # simulated pairs without noise are all alike: their scatter of zero says nothing either
         is_known = bool(np.any(n_pairs > 1) and np.any(variance[mask]))
-        # without a variance the weights are equal, and what the fit says of its errors is not told; far below the
-        # signal, so that the status speaks of convergence and bounds alone
+        # without a variance the weights are equal, and what the fit says of its errors is not told; the status must not
+        # depend on the scale of the images
         spread = variance if is_known else np.square(_NO_NOISE * m0)
         data = (
             np.stack([average.mean for average in averages]),
@@ -146,7 +156,9 @@ class FitDelays:
             sd = self._transit_time_difference
             fit = fit_regularized(self._plan, *data, att_difference_sd=sd, n_threads=self._n_threads)
         else:
-            fit = self._plan.fit(*data, n_threads=self._n_threads)
+            # without a variance there is nothing to weigh a prior against
+            prior = self._prior if is_known else None
+            fit = self._plan.fit(*data, att_prior=prior, n_threads=self._n_threads)
         unknown = np.where(mask, np.float32(np.nan), np.float32(0))
         nan = float("nan")
         return CbfVolume(

@@ -30,9 +30,9 @@ class PlannedSet:
     """The interleaves of one slice, partition or volume, and their plan.
 
     ``shots`` numbers them in the order of the plan; ``trajectories`` are float64 (n_samples, n_axes) of each, in cycles
-    per encoded field of view; ``times`` (n_samples,) of the samples after the echo time [s]; ``weights`` float32 (n_shots,
-    n_samples) the density compensation, in iterative reconstructions too: there its square root, or none, would weigh
-    the noise better, but a perfusion image of a few iterations would be a few per cent too low.
+    per encoded field of view; ``times`` (n_samples,) of the samples after the echo time [s]; ``weights`` float32
+    (n_shots, n_samples) the density compensation, in iterative reconstructions too: there its square root, or none,
+    would weigh the noise better, but a perfusion image of a few iterations would be a few per cent too low.
     """
 
     shots: tuple[Shot, ...]

@@ -1,4 +1,4 @@
-"""Perfusion averages and M0 to blood flow and its standard error, after every pair."""
+"""Perfusion averages and M0 to blood flow and its standard error, after every pair, from a single delay."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +14,11 @@ from perfline.gadgets.stage_data import (
     Notice,
     PerfusionAverage,
     ScanHeader,
+    TransitTimeMap,
     Volume,
 )
+from perfline.gadgets.stages.arrival_flow import arrival_scale, check_arrival
+from perfline.gadgets.stages.same_place import check_place
 from perfline.recon.asl.cbf import (
     cbf_factor,
     quantify_cbf,
@@ -23,6 +26,7 @@ from perfline.recon.asl.cbf import (
     standard_error_cbf,
     total_labeling_efficiency,
 )
+from perfline.recon.asl.labeling import BolusCutOffTechnique
 from perfline.recon.asl.m0 import brain_mask
 from perfline.recon.parameters import VolumeType
 
@@ -41,14 +45,30 @@ class Quantify:
         With ``asl`` resolved.
     mask : bool array (n_slices, n_y, n_x), optional
         Where blood flow is wanted; left out: where M0, or the first control, shows tissue.
+    transit_time : TransitTimeMap, optional
+        Of another scan: late blood, and its decay in tissue, are then allowed for, see `arrival_scale`.
+
+    Raises
+    ------
+    ScanHeaderError
+        The scan is not labelled, or no flow can be had from its labelling and what is given.
     """
 
     name = "quantify"
 
-    def __init__(self, header: ScanHeader, mask: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        header: ScanHeader,
+        mask: NDArray[np.bool_] | None = None,
+        transit_time: TransitTimeMap | None = None,
+    ) -> None:
         if header.asl is None:
             raise ScanHeaderError("quantify: the scan declares no arterial spin labelling")
         self._asl: AslParameters = header.asl
+        self._transit_time = transit_time
+        self._is_place_checked = transit_time is None
+        if transit_time is not None:
+            check_arrival(header.asl)
         self._n_slices = header.n_slices
         self._is_relative = header.asl.m0_type == "Absent"
         self._m0: NDArray[np.float32] | None = None
@@ -62,6 +82,11 @@ class Quantify:
     def process(self, item: object) -> Iterator[object]:
         """Take M0 and averages; yield everything on, and the CBF after each average."""
         yield item
+        if isinstance(item, Volume) and not self._is_place_checked and self._transit_time is not None:
+            self._is_place_checked = True
+            given = self._transit_time
+            if (notice := check_place(given.name, given.seconds.shape, given.affine, item)) is not None:
+                yield notice
         if isinstance(item, M0Volume):
             self._m0 = item.image
             self._scales = {}
@@ -101,6 +126,11 @@ class Quantify:
                     "several delays without M0: the flow of each is its own single-delay estimate, no transit time is"
                     " fitted",
                 )
+            if self._transit_time is not None:
+                seconds = self._transit_time.seconds
+                scale = arrival_scale(self._asl, self._n_slices, average, self._m0, self._mask, seconds)
+                yield self._scaled(average, scale, self._mask)
+                continue
             if delay not in self._scales:
                 ones = np.ones(self._mask.shape, np.float32)
                 self._scales[delay] = quantify_cbf(ones, self._m0, self._factors[delay], self._mask)
@@ -109,14 +139,36 @@ class Quantify:
 
     def _factor(self, post_labeling_delay: float, labeling_duration: float) -> NDArray[np.float64]:
         asl = self._asl
-        return cbf_factor(
+        delays = slice_delays(post_labeling_delay, asl.slice_timing or (0.0,) * self._n_slices)
+        factor = cbf_factor(
             asl.labeling_type,
-            post_labeling_delay=slice_delays(post_labeling_delay, asl.slice_timing or (0.0,) * self._n_slices),
+            post_labeling_delay=delays,
             labeling_duration=labeling_duration,
             bolus_cut_off_delay_time=asl.bolus_cut_off_delay_time,
             labeling_efficiency=total_labeling_efficiency(asl.labeling_efficiency, asl.background_suppression_pulses),
             blood_t1=asl.blood_t1,
             partition_coefficient=asl.partition_coefficient,
+        )
+        cut_off = asl.bolus_cut_off_delay_time
+        if asl.bolus_cut_off_technique != BolusCutOffTechnique.QUIPSS or cut_off is None:
+            return factor
+        if delays.min() <= cut_off:
+            raise ScanHeaderError(
+                f"BolusCutOffDelayTime: expected before the excitation of every slice for QUIPSS, got {cut_off:g} s and"
+                f" an excitation at {delays.min():g} s"
+            )
+        # the slab is saturated at TI1, so that what arrives until TI2 is seen: a bolus of TI2 - TI1 (Wong et al. 1998,
+        # Magn Reson Med 39:702, Eq. 5)
+        return factor * (cut_off / (delays - cut_off))
+
+    def _scaled(self, average: PerfusionAverage, scale: NDArray[np.float32], mask: NDArray[np.bool_]) -> CbfVolume:
+        """Blood flow that is a scale, voxel by voxel, times the difference."""
+        error = np.sqrt(average.variance / average.n_pairs) * np.abs(scale)
+        return replace(
+            self._volume(average, mask),
+            cbf=average.mean * scale,
+            standard_error=np.where(mask, error, 0).astype(np.float32),
+            scale=scale,
         )
 
     def _cbf(
@@ -126,9 +178,18 @@ class Quantify:
         m0: NDArray[np.float32],
         mask: NDArray[np.bool_],
     ) -> CbfVolume:
-        return CbfVolume(
+        return replace(
+            self._volume(average, mask),
             cbf=quantify_cbf(average.mean, m0, factor, mask),
             standard_error=standard_error_cbf(average.variance, average.n_pairs, m0, factor, mask),
+        )
+
+    def _volume(self, average: PerfusionAverage, mask: NDArray[np.bool_]) -> CbfVolume:
+        """All of a result but its values."""
+        nothing = np.zeros(0, np.float32)
+        return CbfVolume(
+            cbf=nothing,
+            standard_error=nothing,
             mask=mask,
             unit="relative" if self._is_relative else "mL/100g/min",
             n_pairs=average.n_pairs,

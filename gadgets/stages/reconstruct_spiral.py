@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.settings import Settings
-from perfline.gadgets.stage_data import Dropped, Readout, ScanHeader, SliceGeometry, Volume, VolumeKey
+from perfline.gadgets.stage_data import Dropped, FieldMap, Readout, ScanHeader, SliceGeometry, Volume, VolumeKey
 from perfline.gadgets.stages.coil_images import CoilImages, SpiralLayout
+from perfline.gadgets.stages.same_place import check_place
 from perfline.gadgets.stages.slice_geometry import slab_geometry, slice_geometry
 from perfline.gadgets.stages.spiral_combination import SpiralCombination
 
@@ -37,7 +38,10 @@ class ReconstructSpiral:
     ----------
     header : ScanHeader
     settings : Settings
-        Uses ``coil_combination``, ``sensitivity_maps``, ``sense_iterations``, ``sense_regularization``, ``n_threads``.
+        Uses ``coil_combination``, ``sensitivity_maps``, ``sense_iterations``, ``sense_regularization``, ``n_threads``,
+        ``off_resonance``.
+    field_map : FieldMap, optional
+        That the images are corrected with: it must lie where they lie.
 
     Raises
     ------
@@ -47,14 +51,21 @@ class ReconstructSpiral:
 
     name = "reconstruct_spiral"
 
-    def __init__(self, header: ScanHeader, settings: Settings) -> None:
+    def __init__(self, header: ScanHeader, settings: Settings, field_map: FieldMap | None = None) -> None:
         self._header = header
+        self._field_map = field_map if settings.off_resonance in ("auto", "field_map") else None
         self._combination = SpiralCombination(header, settings)
         self._gathering: dict[VolumeKey, _Gathering] = {}
         self._calibration: list[CoilImages] = []
 
     def process(self, item: object) -> Iterator[object]:
-        """Take the coil images of a slice or slab; yield the volume that they complete."""
+        """Take the coil images of a slice or slab; yield the volume that they complete.
+
+        Raises
+        ------
+        ScanHeaderError
+            The field map lies elsewhere than the first volume.
+        """
         if isinstance(item, Dropped) and item.what == "volume" and item.key is not None:
             self._forget(item.key)
         if not isinstance(item, CoilImages):
@@ -92,7 +103,8 @@ class ReconstructSpiral:
 
     def _complete(self, item: CoilImages, volume: _Gathering) -> Iterator[object]:
         if not self._combination.is_ready:
-            if not volume.is_complete:
+            # the map of a single coil has no shape that missing readouts could spoil
+            if not volume.is_complete and _n_coils(item) > 1:
                 self._forget(item.key)
                 yield Dropped("volume", "readouts missing in the volume that gives the sensitivity maps", item.key)
                 return
@@ -100,7 +112,7 @@ class ReconstructSpiral:
         for part in volume.waiting:
             self._combine(part, volume)
         del self._gathering[item.key]
-        yield Volume(
+        result = Volume(
             image=volume.image,
             key=item.key,
             geometry=self._geometry(item.layout, volume),
@@ -108,6 +120,12 @@ class ReconstructSpiral:
             time_stamp=min(first.time_stamp for first in volume.firsts.values()),
             order=item.order,
         )
+        if self._field_map is not None:
+            given, self._field_map = self._field_map, None
+            notice = check_place(given.name, given.frequency.shape, given.affine, result)
+            if notice is not None:
+                yield notice
+        yield result
 
     def _learn(self, parts: list[CoilImages]) -> None:
         self._combination.learn(sorted(parts, key=lambda part: part.slice))
@@ -131,3 +149,7 @@ class ReconstructSpiral:
         if layout is SpiralLayout.SLICES or axis is None:
             return slice_geometry(self._header, firsts)
         return slab_geometry(self._header, axis, firsts[0])
+
+
+def _n_coils(item: CoilImages) -> int:
+    return int(item.images.shape[1 if item.layout is SpiralLayout.STACK else 0])

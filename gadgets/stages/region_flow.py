@@ -42,8 +42,10 @@ class RegionFlow:
     Notes
     -----
     Single delay: the pair's delta-M times the factor of each voxel, averaged over the region; the error is that of the
-    mean over the pairs that are used. Of a fit over several delays: see `perfline.recon.asl.fit_precision`. The error
-    is that of the plain mean over pairs, also where the mean is a robust one.
+    mean over the pairs that are used. Of a fit over several delays: see `perfline.recon.asl.fit_precision`; the
+    sub-boli of a block count as independent of each other there, as they are for an orthogonal matrix. The error is
+    that of the plain mean over pairs, also where the mean is a robust one. Nothing is foretold, and no target reached,
+    with less than three degrees of freedom, or four blocks.
     """
 
     def __init__(
@@ -84,13 +86,20 @@ class RegionFlow:
             if flow.fit is None
             else self._of_fit(flow, courses[0], means, pair_means)
         )
-        target = None if flow.unit == "relative" else self._target
+        target = self._target if flow.unit != "relative" and self._is_enough(pair_means) else None
         return self._with_asymmetry(
             [
-                self._result(courses[0], number, one, float(deviations[number]), target, len(groups))
+                self._result(courses[0], number, one, float(deviations[number]), target)
                 for number, one in enumerate(precise)
             ]
         )
+
+    def _is_enough(self, pair_means: list[NDArray[np.float64]]) -> bool:
+        """Whether there are enough degrees of freedom for a forecast; blocks count as such, whatever is decoded."""
+        counts = [len(values) for values in pair_means]
+        if self._asl.encoding_matrix:
+            return min(counts) >= LEAST_PAIRS
+        return sum(counts) - len(counts) >= LEAST_PAIRS - 1
 
     def _with_asymmetry(self, found: list[RegionPrecision]) -> tuple[RegionPrecision, ...]:
         if self._regions is None or not self._regions.pairs:
@@ -162,12 +171,9 @@ class RegionFlow:
         precise: MeanPrecision,
         deviation: float,
         target: float | None,
-        n_delays: int,
     ) -> RegionPrecision:
         forecast: PairForecast | None = None
-        # each delay takes one degree of freedom, as the mean of a single one does
-        is_enough = precise.n_pairs - n_delays >= LEAST_PAIRS - 1
-        if target is not None and is_enough and np.isfinite(precise.standard_error):
+        if target is not None and np.isfinite(precise.standard_error):
             forecast = forecast_pairs(precise, target)
         label = 0 if self._regions is None else int(course.numbers[number])
         names: Mapping[int, str] = {0: HEAD} if self._regions is None else self._regions.names

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, Notice, TissueMaps
 from perfline.recon.asl.quality import global_perfusion
-from perfline.recon.asl.quality_index import PURE_TISSUE, quality_evaluation_index
+from perfline.recon.asl.quality_index import PURE_TISSUE, QualityIndex
 from perfline.recon.asl.tissue_contrast import bright_and_dark, flow_ratio
 
 __all__ = ["TissueFigures"]
@@ -30,6 +30,7 @@ class TissueFigures:
         self._mask: NDArray[np.bool_] | None = None
         self._first: NDArray[np.bool_] | None = None
         self._second: NDArray[np.bool_] | None = None
+        self._index: QualityIndex | None = None
 
     def take_m0(self, m0: M0Volume) -> None:
         """Remember the M0 image, where it shows proton density.
@@ -50,6 +51,9 @@ class TissueFigures:
             )
             if min(np.count_nonzero(grey), np.count_nonzero(white)) >= _LEAST_VOXELS:
                 self._first, self._second = grey, white
+                self._index = QualityIndex(
+                    self._maps.grey_matter, self._maps.white_matter, flow.geometry.voxel_size, flow.mask
+                )
                 return
             yield Notice(
                 "warning",
@@ -79,16 +83,10 @@ class TissueFigures:
             "mean_white_matter": _mean(flow.cbf, self._second),
             "grey_white_ratio": ratio,
         }
-        if flow.unit != "relative":
+        if flow.unit != "relative" and self._index is not None:
             used = [np.count_nonzero(tissue & np.isfinite(flow.cbf)) for tissue in (self._first, self._second)]
             if min(used) >= _LEAST_VOXELS:
-                found["quality_evaluation_index"] = quality_evaluation_index(
-                    flow.cbf,
-                    self._maps.grey_matter,
-                    self._maps.white_matter,
-                    flow.geometry.voxel_size,
-                    flow.mask,
-                )
+                found["quality_evaluation_index"] = self._index.of(flow.cbf)
         return found
 
 

@@ -20,9 +20,9 @@ def image(recipe):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="the simulator plays a described design with the opposite sign")
 def test_a_described_spiral_is_the_one_that_was_played():
     # the sign of the design is that of Gadgetron, for the reader as for the simulator
     own, described = image(RECIPE), image(replace(RECIPE, write_trajectory=False))
-    # in single and in double precision
-    np.testing.assert_allclose(described, own, atol=1e-3 * own.max())
+    # trajectories go in single precision, and one arm starts the iterations from slightly other weights: 0.4 %; turned by
+    # half a turn the images differ by all that they are
+    np.testing.assert_allclose(described, own, atol=5e-3 * own.max())

@@ -28,7 +28,6 @@ pytestmark = [
 DECLARED = {
     "trajectory_units": "cycles_per_fov",
     "incomplete_volumes": "zero_fill",
-    "coil_combination": "sum_of_squares",
 }
 
 

@@ -45,7 +45,7 @@ def test_the_split_chain_has_the_stages_of_the_whole_one(kind, first):
     split = build_stages(load_chain(f"pcasl_{kind}_split.xml").gadgets, header, settings)
     assert names(whole) == names(split)
     assert names(whole)[0] == first
-    assert names(whole)[-2:] == ["quantify", "assess"]
+    assert names(whole)[-3:] == ["quantify", "check_flow", "assess"]
 
 
 def test_properties_and_protocol_become_settings():

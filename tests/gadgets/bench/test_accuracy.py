@@ -10,7 +10,7 @@ from perfline.gadgets.bench.figures import Figure, Skipped
 def results() -> list:
     said: list[str] = []
     found = list(measure(rounds=1, is_small=True, data=Path("nowhere"), report=said.append))
-    assert said == ["blood flow of clean"]
+    assert said == ["blood flow of clean", "blood flow of spiral"]
     return found
 
 
@@ -36,3 +36,10 @@ def test_scanner_data_that_are_absent_are_skipped_with_the_reason(results):
     skipped = [one for one in results if isinstance(one, Skipped)]
     assert [one.case for one in skipped] == ["scanner EPI"]
     assert skipped[0].reason.startswith("no file nowhere")
+
+
+def test_spirals_are_compared_too(results):
+    errors = {one.figure: one.value for one in results if isinstance(one, Figure) and one.case == "spiral"}
+    # the chain's own maps, a single shot of 48 x 44
+    assert abs(errors["grey-matter CBF, median error"]) < 1
+    assert errors["grey-matter CBF, median absolute error"] < 2

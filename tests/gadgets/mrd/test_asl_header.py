@@ -145,6 +145,16 @@ def test_a_3d_readout_excites_all_slices_at_once():
         resolve_3d(MRAcquisitionType="2D")
 
 
+def test_a_haematocrit_gives_the_t1_of_blood_unless_that_is_declared():
+    header = parse(without=["BloodT1"], Haematocrit=0.42)
+    # 1 / (0.38 + 0.52 * 0.42)
+    assert header.asl.blood_t1 == pytest.approx(1.67112, abs=1e-5)
+    assert "Lu 2004" in header.parameters["BloodT1"].origin
+    assert parse(Haematocrit=0.42, BloodT1=1.6).asl.blood_t1 == 1.6
+    with pytest.raises(ScanHeaderError, match=r"Haematocrit .*expected a fraction from 0.2 to 0.7, got 42"):
+        parse(Haematocrit=42)
+
+
 def test_missing_parameters_of_pasl():
     with pytest.raises(MissingParameterError, match="BolusCutOffDelayTime is not given, the width of a PASL bolus"):
         parse(PASL, without=["BolusCutOffDelayTime"])

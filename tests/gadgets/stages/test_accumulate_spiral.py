@@ -260,12 +260,12 @@ def test_a_foreign_readout_of_one_sample_is_ignored_and_counted():
 def test_a_trajectory_without_the_centre_is_refused():
     k = SCAN.trajectory
     radius = np.maximum(np.linalg.norm(k, axis=-1, keepdims=True), 1e-3)
-    with pytest.raises(InputError, match="centre of k-space not covered: expected a sample within 0.5, got 2"):
+    with pytest.raises(InputError, match=r"centre of k-space not covered: expected a sample within 0.5, got 2"):
         feed([stage()], SCAN.volume(VolumeKey(0), trajectory=np.where(radius < 2, [0, 2.0], k)))
 
 
 def test_singular_density_is_refused():
-    with pytest.raises(ConditioningError, match="weights: expected at least 0.01 of k-space"):
+    with pytest.raises(ConditioningError, match=r"weights: expected at least 0.01 of k-space"):
         feed([stage()], SCAN.volume(VolumeKey(0), trajectory=1e-3 * SCAN.trajectory))
 
 

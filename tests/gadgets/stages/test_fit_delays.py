@@ -5,7 +5,7 @@ import pytest
 from scan_headers import ASL, scan_header
 from stage_items import SHAPE, geometry, of_type, volume
 
-from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import CbfVolume, DeltaMVolume, M0Volume, Notice, VolumeKey
 from perfline.gadgets.stages.average import Average
@@ -170,6 +170,22 @@ def test_neighbours_can_be_held_together():
         return np.nansum(np.diff(np.where(INSIDE, flow.fit.arterial_transit_time, np.nan), axis=1) ** 2)
 
     assert roughness(together) < 0.5 * roughness(alone)
+
+
+def test_a_prior_tells_where_the_data_do_not():
+    noise, n = 6.0, 3
+    items = [m0()] + [difference(delay, index, noise) for index in range(n) for delay in DELAYS]
+    alone = of_type(fitted(items), CbfVolume)[-1]
+    told = of_type(fitted(items, transit_time_prior=1.2, transit_time_prior_sd=0.3), CbfVolume)[-1]
+
+    def n_converged(flow):
+        return np.count_nonzero(flow.fit.status[INSIDE] == FitStatus.CONVERGED)
+
+    assert n_converged(told) >= n_converged(alone)
+    spread = np.nanstd(told.fit.arterial_transit_time[INSIDE])
+    assert spread < np.nanstd(alone.fit.arterial_transit_time[INSIDE])
+    with pytest.raises(ConfigurationError, match="transit_time_prior, transit_time_difference: expected one of them"):
+        fitted(items, transit_time_prior=1.2, transit_time_difference=0.1)
 
 
 def test_an_m0_estimate_takes_the_mask_of_a_control():

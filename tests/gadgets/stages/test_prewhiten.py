@@ -59,6 +59,25 @@ def test_other_sizes_are_refused():
         whiten.check_sizes(readout(np.ones((2, 5))))
 
 
+def sizes_taken(*sizes):
+    """Which of these readouts, by number, are taken."""
+    whiten, taken = Prewhiten(HEADER), []
+    for number, size in enumerate(sizes):
+        try:
+            whiten.check_sizes(readout(np.ones((2, size))))
+        except ReadoutError:
+            continue
+        taken.append(number)
+    return taken
+
+
+def test_a_first_readout_of_odd_size_does_not_decide():
+    assert sizes_taken(9, 10, 10, 10, 9, 10) == [0, 2, 3, 5]
+    # two that agree do
+    assert sizes_taken(10, 9, 10, 9, 9, 10) == [0, 2, 5]
+    assert sizes_taken(10, 10, 9, 9, 9, 10) == [0, 1, 5]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1j * np.inf])
 def test_samples_that_are_not_finite_are_refused(value):
     samples = np.ones((2, 4), np.complex64)

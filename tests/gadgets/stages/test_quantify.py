@@ -6,8 +6,10 @@ from scan_headers import ASL, scan_header
 from stage_items import SHAPE, geometry, of_type, run, volume
 
 from perfline.gadgets.errors import ScanHeaderError
-from perfline.gadgets.stage_data import CbfVolume, M0Volume, Notice, PerfusionAverage
+from perfline.gadgets.stage_data import CbfVolume, M0Volume, Notice, PerfusionAverage, TransitTimeMap
 from perfline.gadgets.stages.quantify import Quantify
+from perfline.recon.asl.kinetic_model import tissue_signal
+from perfline.recon.asl.labeling import Labeling
 from perfline.recon.parameters import LabelingType, VolumeType
 
 
@@ -107,3 +109,52 @@ def test_several_delays_are_quantified_apart_with_a_warning():
 def test_no_labelling_no_quantification():
     with pytest.raises(ScanHeaderError, match="quantify: the scan declares no arterial spin labelling"):
         Quantify(scan_header(asl=None))
+
+
+def test_the_scale_gives_the_flow_of_a_pair():
+    first, second = quantified([m0(), average(6.0), m0(500.0), average(6.0)], slice_timing=(0.0, 0.1, 0.3))
+    for flow in (first, second):
+        # float32: a product in another order
+        np.testing.assert_allclose(flow.scale * np.float32(6.0), flow.cbf, rtol=1e-6)
+    # a later M0 has a scale of its own
+    np.testing.assert_allclose(second.scale, 2 * first.scale, rtol=1e-6)
+
+
+def test_quipss_sees_what_arrives_between_saturation_and_excitation():
+    pasl = {"labeling_type": LabelingType.PASL, "bolus_cut_off_delay_time": 0.7, "labeling_efficiency": 0.98}
+    item = average(delay=1.8, duration=0.7)
+    timing = (0.0, 0.1, 0.3)
+    (first,) = quantified([m0(), item], **pasl, bolus_cut_off_technique="QUIPSS", slice_timing=timing)
+    (second,) = quantified([m0(), item], **pasl, bolus_cut_off_technique="QUIPSSII", slice_timing=timing)
+    # a bolus of TI2 - TI1 in place of TI1
+    expected = 0.7 / (1.8 + np.array(timing) - 0.7)
+    np.testing.assert_allclose(first.cbf[:, 2, 1] / second.cbf[:, 2, 1], expected, rtol=1e-6)
+
+
+def test_quipss_saturation_after_the_excitation_is_refused():
+    pasl = {"labeling_type": LabelingType.PASL, "bolus_cut_off_delay_time": 1.8, "labeling_efficiency": 0.98}
+    with pytest.raises(ScanHeaderError, match=r"BolusCutOffDelayTime: expected before the excitation .* got 1.8 s"):
+        quantified([m0(), average(delay=1.8, duration=1.8)], **pasl, bolus_cut_off_technique="QUIPSS")
+
+
+def test_a_map_of_transit_times_corrects_late_blood():
+    labeling = Labeling(LabelingType.PCASL, (1.8,), 1.8, 0.85, 1.65, 0.9)
+    att = block(2.2)
+    signal = tissue_signal(labeling, block(40.0).astype(float), att.astype(float), 1.3)[0] * 1000
+    item = replace(average(), mean=signal.astype(np.float32))
+    given = TransitTimeMap(att, None, "att.nii.gz")
+    items = [volume(block(900.0), VolumeType.CONTROL, 0), m0(), item]
+    results = run(Quantify(scan_header(), transit_time=given), items)
+    (flow,) = of_type(results, CbfVolume)
+    assert flow.cbf[1, 2, 1] == pytest.approx(40, rel=1e-4)
+    # sd 2 over sqrt(4) pairs, in the same scale
+    assert flow.standard_error[1, 2, 1] == pytest.approx(40 / signal[1, 2, 1], rel=1e-4)
+    assert "doesn't say where it lies" in of_type(results, Notice)[0].text
+    (plain,) = quantified(items)
+    assert plain.cbf[1, 2, 1] < 36
+
+
+def test_a_map_of_another_grid_is_refused():
+    given = TransitTimeMap(np.ones((3, 5, 9), np.float32), None, "att.nii.gz")
+    with pytest.raises(ScanHeaderError, match=r"att.nii.gz: expected the grid of the scan"):
+        run(Quantify(scan_header(), transit_time=given), [volume(block(900.0), VolumeType.CONTROL, 0)])
