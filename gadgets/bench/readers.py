@@ -48,7 +48,7 @@ def measure_readers(path: Path, bench: str, rounds: int, *, is_small: bool) -> I
     with MrdFile(path) as file:
         messages = list(islice(file.acquisitions(), wanted))
     n_coils, n_samples = messages[0].data.shape
-    stream = b"".join(encode(message) for message in (*messages, Close()))
+    stream = b"".join(encode(message) for message in messages) + encode(Close())
     n_readouts = len(messages)
     of_medium: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "stream": (lambda: _read_stream(stream), lambda: _read_stream_ismrmrd(stream)),

@@ -8,7 +8,6 @@ waits).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ class _OpenSlice:
     """A slice that still waits for lines."""
 
     first: Readout
-    raw: NDArray[np.complex64] = field(default_factory=partial(np.empty, (0, 0, 0), np.complex64))
+    raw: NDArray[np.complex64] = field(default_factory=lambda: np.empty((0, 0, 0), np.complex64))
     """Of all lines that the slice may have; empty before the first one."""
     shapes: dict[bool, _Shape] = field(default_factory=dict)
     """Of the lines of either polarity, by whether they are reversed."""
