@@ -237,7 +237,7 @@ def parse_chain(text: bytes, name: str = "given", *, is_own: bool = False) -> Ch
     protocol = properties.pop("protocol", None)
     if protocol is not None and not is_own and protocol not in installed_protocols():
         raise ConfigurationError(
-            f"chain {name}: no installed protocol {protocol!r}; installed: {', '.join(installed_protocols())}"
+            f"chain {name}: protocol: no installed protocol {protocol!r}; installed: {', '.join(installed_protocols())}"
         )
     return Chain(name, tuple(gadgets), MappingProxyType(properties), protocol)
 

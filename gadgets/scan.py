@@ -24,6 +24,7 @@ from perfline.gadgets.mrd.json_config import JsonConfig, parse_json_config, with
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText, ErrorText, HeaderXml, Image, Text, Waveform
 from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.mrd.session import Incoming, Session
+from perfline.gadgets.mrd.volumes_from_images import VolumesFromImages
 from perfline.gadgets.runner import Runner
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import (
@@ -36,6 +37,7 @@ from perfline.gadgets.stage_data import (
     SideData,
     Volume,
 )
+from perfline.gadgets.stages.stage import Stage
 from perfline.gadgets.summary import ScanSummary, latency_statistics
 from perfline.gadgets.waveforms import WaveformBooks
 from perfline.gadgets.writers.sink import Sink, SinkGroup
@@ -58,6 +60,8 @@ _SERIES_NAMES = {
     Series.TERRITORIES: "territories",
 }
 _IMAGES_ALONE = (("epi_recon",), ("spiral_recon",))
+_FROM_IMAGES = ("asl_subtraction",)
+"""First gadgets of chains that take images, another reconstruction's too."""
 _TEXT_LEVELS = {"info": "DBG", "warning": "WRN", "error": "ERR"}
 
 
@@ -176,15 +180,20 @@ class _Scan:
         self._settings = settings.with_values(self._options.overrides, "option")
         # images alone need no labelling, so that a broken or foreign ASL header can't stop them; pairs do
         with_asl = chain.gadgets not in _IMAGES_ALONE or self._settings.ghost_sharing == "pair"
+        of_images = chain.gadgets[0] in _FROM_IMAGES
         self._header = parse_scan_header(
             self._xml,
             sidecar=self._options.sidecar,
             protocol=self._settings.asl,
             aslcontext=self._options.aslcontext,
             with_asl=with_asl,
+            of_images=of_images,
         )
         stages = build_stages(chain.gadgets, self._header, self._settings, self._options.side)
-        self._runner = Runner([CollectImages(), *stages], self._emit)
+        collectors: list[Stage] = [CollectImages()]
+        if of_images:
+            collectors.append(VolumesFromImages(self._header))
+        self._runner = Runner([*collectors, *stages], self._emit)
         self._maker = ImageMaker(self._header, is_complex=self._settings.volume_images == "complex")
         warm_up()
         if self._header.spiral is not None:

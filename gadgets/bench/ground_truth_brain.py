@@ -69,7 +69,7 @@ def read_ground_truth_brain(path: Path) -> BrainTruth:
     wanted = ("perfusion_rate", "transit_time", "t1", "m0", "seg_label")
     if missing := [name for name in wanted if name not in names]:
         raise InputError(f"{path.name}: expected the maps {', '.join(wanted)}, missing {', '.join(missing)}")
-    volume = np.asarray(nibabel.load(path).dataobj).squeeze()
+    volume = np.asarray(nibabel.Nifti1Image.from_filename(path).dataobj).squeeze()
     maps = {name: np.ascontiguousarray(volume[..., names.index(name)].T, np.float64) for name in wanted}
     segmentation = maps["seg_label"].round().astype(np.int64)
     grey = segmentation == labels["grey_matter"]

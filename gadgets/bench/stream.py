@@ -34,6 +34,7 @@ from perfline.gadgets.bench.stream_sender import Order, Pace, SenderProcess, Sen
 from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.messages import Close
 from perfline.gadgets.mrd.wire import encode
+from perfline.gadgets.server.scan_work import ScanWork
 from perfline.gadgets.server.server import Server
 from perfline.gadgets.simulate.recipes import EPI_RECIPES
 from perfline.gadgets.simulate.write_mrd import write_scan
@@ -114,10 +115,16 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
         with SenderProcess(path) as sender:
             track = _Track(sender, recipe.n_pairs, _TOY_SECONDS if is_small else _SECONDS)
             sinks, chains, paced = _run_rounds(track, rounds, report)
+            spooled = _run_spooled(track, rounds, Path(folder), report)
     for pace, case in _CASES.items():
         yield from _throughput(case, sinks[pace], chains[pace], with_aim=not is_small and pace in _WITH_RATIO_AIM)
         yield from _latency(case, chains[pace], with_aims=not is_small)
         yield from _shares(case, chains[pace])
+    case = "with a spool"
+    ratios = [with_spool.sent.seconds / without.sent.seconds for with_spool, without in spooled]
+    yield _figure(case, "over without, median", float(np.median(ratios)), "")
+    yield _figure(case, "over without, worst", max(ratios), "")
+    yield from _latency(case, [with_spool for with_spool, _ in spooled], with_aims=False)
     yield from _paced("at the scanner's pace", paced, with_aims=not is_small)
     yield _figure("machine", "scan copied once in memory", _copying_time(sinks[Pace.FILE][0].n_bytes), "s")
     yield from _measure_large(rounds, is_small=is_small, report=report)
@@ -170,6 +177,19 @@ def _run_rounds(
     return sinks, chains, paced
 
 
+def _run_spooled(
+    track: "_Track", rounds: int, folder: Path, report: Callable[[str], None]
+) -> list[tuple[_ChainRun, _ChainRun]]:
+    """Run with everything that arrives kept on disk, in turn with runs without."""
+    runs = []
+    for number in range(rounds):
+        report(f"with a spool, {number + 1} of {rounds}")
+        with tempfile.TemporaryDirectory(dir=folder) as spool:
+            with_spool = track.through_chain(Pace.FILE, ScanWork(spool=Path(spool)))
+        runs.append((with_spool, track.through_chain(Pace.FILE)))
+    return runs
+
+
 @dataclass(frozen=True)
 class _Track:
     """What a scan is sent through."""
@@ -185,10 +205,10 @@ class _Track:
             with _beside(lambda: _discard(listener)):
                 return self._send(listener.getsockname()[:2], pace)
 
-    def through_chain(self, pace: Pace) -> _ChainRun:
+    def through_chain(self, pace: Pace, work: ScanWork | None = None) -> _ChainRun:
         """Make CBF of the scan in a server."""
         summaries: list[ScanSummary] = []
-        server = Server(port=0, on_summary=summaries.append)
+        server = Server(work or ScanWork(), port=0, on_summary=summaries.append)
         server.bind()
         cpu, others = time.process_time(), OtherWork()
         with _beside(lambda: server.serve(1)):

@@ -14,10 +14,12 @@ __all__ = ["BENCHMARKS", "command"]
 BENCHMARKS = {
     "accuracy": "blood flow of simulated scans against the truth, ghost of a real scan, regridding",
     "stream": "the whole chain behind a socket: readouts/s, latency, share of each stage",
+    "cuts": "scans cut at random points (--rounds of them): what is left behind, what the spools hold",
     "nufft": "the planned NUFFT against finufft, ducc0 and scipy.sparse, where installed",
     "running-update": "mean, variance, blood flow, precision and quality after a pair of 64 x 64 x 24 voxels",
     "kinetics": "the fit over several delays: recovery, error bars, speed against scipy's curve_fit",
     "spiral": "spiral scans: from the last readout to the image, iterative SENSE of a volume",
+    "fuzz": "spoilt messages, headers, chains and scans: each ends in an answer or an error, memory stays flat",
     "epi": "the planned EPI reconstruction against numpy and scipy; the transform of a stack",
 }
 

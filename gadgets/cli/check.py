@@ -64,12 +64,12 @@ def _check_chain(chain: "Chain") -> None:
 
 def _check_file(path: Path, chain_name: str, options: "ScanOptions") -> None:
     from perfline.gadgets.chain import build_stages
-    from perfline.gadgets.mrd.mrd_file import MrdFile
     from perfline.gadgets.mrd.scan_header import parse_scan_header
+    from perfline.gadgets.mrd.stream_file import open_raw
 
     chain = select_chain(chain_name)
     settings = chain.settings(options.overrides)
-    with MrdFile(path) as file:
+    with open_raw(path) as file:
         click.echo(f"{path}: {file.n_acquisitions} acquisitions")
         header = parse_scan_header(
             file.header_xml(), sidecar=options.sidecar, protocol=settings.asl, aslcontext=options.aslcontext

@@ -53,10 +53,10 @@ def command(
 def _chain_name(file: Path) -> str:
     """Chain for the trajectory that the header declares; what is wrong with the header is for the scan to say."""
     from perfline.gadgets.errors import ScanHeaderError
-    from perfline.gadgets.mrd.mrd_file import MrdFile
     from perfline.gadgets.mrd.mrd_header import MrdHeader
+    from perfline.gadgets.mrd.stream_file import open_raw
 
-    with MrdFile(file) as raw:
+    with open_raw(file) as raw:
         try:
             trajectory = MrdHeader(raw.header_xml()).text("encoding/trajectory") or "epi"
         except ScanHeaderError:

@@ -23,6 +23,9 @@ __all__ = ["command"]
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for NIfTI, MRD, montage, summary."
 )
+@click.option(
+    "--spool", type=click.Path(file_okay=False, path_type=Path), help="Folder; what is played is kept as a stream."
+)
 @click.option("--name", default="sub-01", show_default=True, help="Start of the NIfTI files' names.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier scan in the folder.")
 @click.option("--montage/--no-montage", default=True, show_default=True, help="Write a PNG montage (extra 'view').")
@@ -44,6 +47,7 @@ def command(
     paced: float | None,
     address: str | None,
     out: Path | None,
+    spool: Path | None,
     name: str,
     overwrite: bool,
     montage: bool,
@@ -62,8 +66,10 @@ def command(
 ) -> None:
     """Play the raw MRD FILE as if the scanner sent it, and show perfusion and CBF as they come out.
 
-    The chain is 'pcasl_epi' unless --chain names another. Without --out nothing is written. With --fault the scan is
-    spoilt on purpose, to see what it costs: what was done goes to stderr.
+    FILE is MRD (HDF5), or a stream that was spooled ('serve --spool'; *.mrdstream), also one that a crash cut off: with
+    the options that the server had it gives the images of the live scan. The chain is the one that the scanner asked
+    for, where the stream says so, else 'pcasl_epi', unless --chain names another. Without --out nothing is written.
+    With --fault the scan is spoilt on purpose, to see what it costs: what was done goes to stderr.
     """
     from perfline.gadgets.replay.faults import FaultInjector, fault_rates
 
@@ -76,12 +82,14 @@ def command(
                 "--set, --sidecar, --m0, --trajectory, --field-map, --regions (with its names and pairs), --grey-matter"
                 " and --white-matter belong to the server: they have no effect with --to"
             )
-        sys.exit(_to_server(file, address, chain_name or "pcasl_epi", paced, out, overwrite, faults))
+        if spool is not None:
+            raise click.UsageError("--spool belongs to the server: it has no effect with --to")
+        sys.exit(_to_server(file, address, chain_name, paced, out, overwrite, faults))
     from perfline.gadgets.cli.run_file import run_file
 
     summary = run_file(
         file,
-        chain=select_chain(chain_name or "pcasl_epi"),
+        chain=select_chain(chain_name) if chain_name else None,
         options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
         paced=paced,
         out=out,
@@ -90,6 +98,7 @@ def command(
         with_montage=montage,
         as_json=as_json,
         faults=faults,
+        spool=spool,
     )
     _tell(faults)
     sys.exit(exit_code(summary))
@@ -106,7 +115,7 @@ def _tell(faults: "FaultInjector | None") -> None:
 def _to_server(
     file: Path,
     address: str,
-    chain: str,
+    chain: str | None,
     paced: float | None,
     out: Path | None,
     overwrite: bool,

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from perfline.gadgets.chain import Chain
+from perfline.gadgets.chain import Chain, load_chain
 from perfline.gadgets.cli.console import ConsoleSink
+from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.session import Session
+from perfline.gadgets.mrd.stream_spool import SPOOL_SUFFIX
 from perfline.gadgets.outputs import output_sinks
 from perfline.gadgets.replay.faults import FaultInjector
 from perfline.gadgets.replay.paced_session import PacedSession, Pacer
 from perfline.gadgets.scan import ScanOptions, run_scan
+from perfline.gadgets.server.claimed_names import claim_spool
+from perfline.gadgets.server.scan_work import chain_selector
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.json_file import plain_value
 from perfline.gadgets.writers.sink import Sink
@@ -21,11 +25,13 @@ from perfline.gadgets.writers.summary_text import format_summary
 
 __all__ = ["run_file", "run_session"]
 
+_DEFAULT_CHAIN = "pcasl_epi"
+
 
 def run_file(
     file: Path,
     *,
-    chain: Chain,
+    chain: Chain | None,
     options: ScanOptions,
     paced: float | None,
     out: Path | None,
@@ -34,14 +40,16 @@ def run_file(
     with_montage: bool,
     as_json: bool,
     faults: FaultInjector | None = None,
+    spool: Path | None = None,
 ) -> ScanSummary:
     """Play a raw file through a chain and show what comes out.
 
     Parameters
     ----------
     file : Path
-        MRD.
-    chain : Chain
+        MRD, or a spooled stream.
+    chain : Chain, optional
+        By default the one that the scanner asked for, where the file says so, else ``pcasl_epi``.
     options : ScanOptions
     paced : float, optional
         Speed, 1 for real time; None for as fast as possible.
@@ -53,6 +61,8 @@ def run_file(
         Print the summary as JSON and nothing else.
     faults : FaultInjector, optional
         What befalls the readouts on their way.
+    spool : Path, optional
+        Folder in which all that is delivered is kept as a stream.
 
     Returns
     -------
@@ -62,18 +72,28 @@ def run_file(
     ------
     ConfigurationError, StreamError
         The file can't be opened.
+    OutputError
+        The spool can't be made, or broke off; the scan has run all the same.
     """
-    session: Session = FileSession(file, through=faults)
+    raw = FileSession(file, through=faults)
+    if chain is None and file.suffix != SPOOL_SUFFIX:
+        chain = load_chain(_DEFAULT_CHAIN)
+    if spool is not None:
+        raw.spool = claim_spool(spool, 1)
+    session: Session = raw
     if paced is not None:
         session = PacedSession(session, Pacer(paced))
     sinks: Sequence[Sink] = ()
     if out is not None:
         sinks = output_sinks(out, name, overwrite=overwrite, with_montage=with_montage, heading=file.name)
-    return run_session(session, str(file), chain=chain, options=options, sinks=sinks, as_json=as_json)
+    summary = run_session(session, str(file), chain=chain, options=options, sinks=sinks, as_json=as_json)
+    if raw.spool is not None and raw.spool.failure is not None:
+        raise OutputError(raw.spool.failure)
+    return summary
 
 
 def run_session(
-    session: Session, what: str, *, chain: Chain, options: ScanOptions, sinks: Sequence[Sink], as_json: bool
+    session: Session, what: str, *, chain: Chain | None, options: ScanOptions, sinks: Sequence[Sink], as_json: bool
 ) -> ScanSummary:
     """Run a session through a chain and show what comes out.
 
@@ -82,7 +102,8 @@ def run_session(
     session : Session
     what : str
         Name of what is run.
-    chain : Chain
+    chain : Chain, optional
+        By default the one that the session asks for.
     options : ScanOptions
     sinks : sequence of Sink
         Beside the console.
@@ -90,8 +111,10 @@ def run_session(
         Print the summary as JSON and nothing else.
     """
     console = Console(quiet=as_json)
-    console.print(f"{what} -> chain {chain.name}", highlight=False, soft_wrap=True)
-    summary = run_scan(session, lambda config: chain, options=options, sinks=[ConsoleSink(console), *sinks])
+    name = "that the scanner asked for" if chain is None else chain.name
+    console.print(f"{what} -> chain {name}", highlight=False, soft_wrap=True)
+    select = chain_selector(load_chain(_DEFAULT_CHAIN)) if chain is None else lambda config: chain
+    summary = run_scan(session, select, options=options, sinks=[ConsoleSink(console), *sinks])
     if as_json:
         print(json.dumps(plain_value(summary.as_dict()), sort_keys=True))
     else:

@@ -48,7 +48,11 @@ _SECONDS = click.FloatRange(min=0)
     help="Images that may wait for a client that reads slowly [MiB].",
 )
 @click.option(
-    "--grace", type=_SECONDS, default=30, show_default=True, help="Time for running scans to end at SIGTERM, Ctrl-C [s]."
+    "--grace",
+    type=_SECONDS,
+    default=30,
+    show_default=True,
+    help="Time for running scans to end at SIGTERM, Ctrl-C [s].",
 )
 @click.option("--verbose", is_flag=True, help="Log each event.")
 @sidecar_options

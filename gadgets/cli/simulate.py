@@ -1,8 +1,13 @@
-"""``perfline simulate``: raw MRD files with known truth."""
+"""``perfline simulate``: raw MRD files, or series of images, with known truth."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
+    from perfline.recon.phantom.truth import TruthMaps
 
 __all__ = ["command"]
 
@@ -16,6 +21,12 @@ __all__ = ["command"]
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the true off-resonance [Hz] on the grid of the images, as .nii or .nii.gz.",
 )
+@click.option(
+    "--images",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write images in place of raw data: a BIDS series with M0 and the true maps, into this folder.",
+)
+@click.option("--name", default="sub-01", show_default=True, help="Start of the names of --images.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one option of the recipe.")
 @click.option(
     "--samples", type=click.Path(file_okay=False, path_type=Path), help="Write all sample files into this folder."
@@ -26,26 +37,36 @@ def command(
     out: Path | None,
     truth: Path | None,
     field_map: Path | None,
+    images: Path | None,
+    name: str,
     changes: tuple[str, ...],
     samples: Path | None,
     show_list: bool,
 ) -> None:
-    """Simulate a raw ASL scan of the analytic phantom by the named RECIPE and write it as an MRD file.
+    """Simulate a raw ASL scan of an analytic phantom by the named RECIPE and write it as an MRD file.
+
+    With --images the same scan as images, one value for each region, for `perfline quantify`.
 
     \b
     perfline simulate --list
     perfline simulate clean --out scan.h5 --set n_pairs=10 --set noise_sd=0.002
     perfline simulate spiral_50hz --out scan.h5 --field-map field.nii.gz
+    perfline simulate hadamard --set labels.size=12 --set 'labels.sub_bolus_durations=(0.3,)' --out scan.h5
+    perfline simulate multi_delay --images folder
 
     \b
     EPI:     clean, realistic, bench
     spirals: spiral, spiral_50hz (off-resonance), spiral_dual_echo, spiral_r2 (undersampled),
              stack_of_spirals (segmented 3D), cones, bench_spiral, bench_stack
+    labels:  multi_delay, multi_delay_durations (other ones for each delay), hadamard (time-encoded),
+             vessel_encoded, pasl_q2tips, pasl_multi_ti, kidney, kidney_multi_delay,
+             kidney_fair (pulsed)
     """
     from perfline.gadgets.simulate.change_recipe import change_recipe, describe_recipe
     from perfline.gadgets.simulate.field_map import write_field_map
     from perfline.gadgets.simulate.recipes import RECIPES
     from perfline.gadgets.simulate.samples import write_samples
+    from perfline.gadgets.simulate.write_images import write_images
     from perfline.gadgets.simulate.write_mrd import write_scan
 
     if show_list:
@@ -62,24 +83,48 @@ def command(
     if field_map is not None and not field_map.name.endswith((".nii", ".nii.gz")):
         raise click.UsageError(f"--field-map: expected .nii or .nii.gz, got {field_map}")
     changed = change_recipe(RECIPES[recipe], changes)
+    if images is not None:
+        if out is not None or truth is not None or field_map is not None:
+            raise click.UsageError("--images: expected without --out, --truth and --field-map, which go with raw data")
+        for path in write_images(images, name, changed):
+            click.echo(str(path))
+        return
     path = out or Path(f"{recipe}.h5")
     maps = write_scan(path, changed)
     click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
-    grey = maps.grey_matter()
-    click.echo(f"true mean CBF of grey matter: {maps.cbf_limited[grey].mean():.2f} mL/100g/min")
-    if truth is not None:
-        import numpy as np
-
-        np.savez_compressed(
-            truth,
-            cbf=maps.cbf,
-            att=maps.att,
-            m0=maps.m0,
-            regions=maps.regions,
-            cbf_limited=maps.cbf_limited,
-            off_resonance=maps.off_resonance,
-        )
-        click.echo(str(truth))
+    _tell_and_keep_truth(changed, maps, truth)
     if field_map is not None:
         write_field_map(field_map, changed, maps)
         click.echo(str(field_map))
+
+
+def _tell_and_keep_truth(recipe: "SimulationRecipe", maps: "TruthMaps", path: Path | None) -> None:
+    """Say the flow that an ideal scan gives in the tissue of interest, and write the maps if a file is named."""
+    import numpy as np
+
+    from perfline.gadgets.simulate.ideal_flow import ideal_flow
+    from perfline.recon.phantom.brain import TissueClass
+
+    ideal = ideal_flow(recipe, maps)
+    phantom = recipe.phantom
+    inside = maps.fractions[phantom.is_class(phantom.reference)].sum(axis=0) >= 0.9
+    if inside.any():
+        tissue, flow = "grey matter", "CBF"
+        if phantom.reference is TissueClass.CORTEX:
+            tissue, flow = "cortex", "RBF"
+        values = ", ".join(f"{image[inside].mean():.2f}" for image in ideal.cbf)
+        click.echo(f"true mean {flow} of {tissue}: {values} mL/100g/min")
+    if path is None:
+        return
+    kept: dict[str, Any] = {
+        "cbf": maps.cbf,
+        "att": maps.att,
+        "m0": maps.m0,
+        "regions": maps.regions,
+        "cbf_limited": ideal.cbf[0] if len(ideal.cbf) == 1 else ideal.cbf,
+        "off_resonance": maps.off_resonance,
+    }
+    if ideal.att is not None:
+        kept["att_limited"] = ideal.att
+    np.savez_compressed(path, **kept)
+    click.echo(str(path))

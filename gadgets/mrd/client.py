@@ -52,6 +52,7 @@ def run_client(
     header: bytes,
     messages: Iterable[Acquisition | Waveform | Image],
     *,
+    before: Sequence[Message] = (),
     is_paced: bool = False,
     on_message: Callable[[Message], None] | None = None,
     timeout: float | None = None,
@@ -68,6 +69,8 @@ def run_client(
         The MRD header.
     messages : iterable
         Sent as they are, one after the other.
+    before : sequence of Message
+        Sent between configuration and header.
     is_paced : bool
         True: each message is sent as soon as it is made, for a generator that waits as a scanner does. False: many are
         sent at once, which is faster.
@@ -101,7 +104,9 @@ def run_client(
             # whatever else the source raises ends the answers too: the receiver must not wait for them
             on_error.callback(_shut, connection, socket.SHUT_RDWR)
             try:
-                _send_scan(connection, [config, HeaderXml(header)], messages, result, 1 if is_paced else _BATCH)
+                _send_scan(
+                    connection, [config, *before, HeaderXml(header)], messages, result, 1 if is_paced else _BATCH
+                )
             except StreamError as error:
                 # without CLOSE, the end of the stream tells the server that nothing more will come
                 result.failure = str(error)

@@ -11,6 +11,9 @@ from perfline.recon.parameters import ImageAxis
 __all__ = ["EncodedSpace", "read_encoded_space", "read_limits"]
 
 _COUNTERS: Final = ("line", "partition", "slice", "contrast", "phase", "repetition", "set", "segment", "average")
+_LARGEST_MATRIX: Final = 4096
+"""Points along an axis: far more than any scan has, and few enough for the memory that they ask for."""
+
 _STEP_1 = "encodingLimits.kspace_encoding_step_1"
 _STEP_2 = "encodingLimits.kspace_encoding_step_2"
 
@@ -51,6 +54,8 @@ def read_encoded_space(mrd: MrdHeader, *, is_epi: bool) -> EncodedSpace:
                 sizes[path] = mrd.required(f"encoding/{path}")
                 if what == "matrixSize" and sizes[path] != int(sizes[path]):
                     raise ScanHeaderError(f"encoding.{path}: expected a whole number, got {sizes[path]:g}")
+                if what == "matrixSize" and sizes[path] > _LARGEST_MATRIX:
+                    raise ScanHeaderError(f"encoding.{path}: expected at most {_LARGEST_MATRIX}, got {sizes[path]:g}")
     n_partitions, n_slices = (int(sizes[f"{space}/matrixSize/z"]) for space in ("encodedSpace", "reconSpace"))
     if is_epi and n_partitions > 1:
         raise ScanHeaderError(

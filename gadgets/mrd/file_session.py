@@ -1,4 +1,4 @@
-"""A scan from an MRD file, answers into another."""
+"""A scan from an MRD file or a spooled stream, answers into another file."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,9 +6,11 @@ from pathlib import Path
 
 from perfline.gadgets.errors import ConfigurationError, StreamError
 from perfline.gadgets.mrd.image_file import ImageFileWriter
-from perfline.gadgets.mrd.messages import HeaderXml, Image, Message, Waveform
-from perfline.gadgets.mrd.mrd_file import MrdFile
+from perfline.gadgets.mrd.messages import Close, Image, Message
 from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
+from perfline.gadgets.mrd.stream_file import open_raw
+from perfline.gadgets.mrd.stream_spool import StreamSpool
+from perfline.gadgets.mrd.wire import encode
 
 __all__ = ["FileSession"]
 
@@ -22,12 +24,18 @@ class FileSession:
     Parameters
     ----------
     path : Path or str
+        An MRD file; or a spooled stream (``.mrdstream``), whose messages are delivered as they came.
     out : Path or str, optional
         Images that are sent are appended to this MRD file; without it they are thrown away.
     group : str, optional
         Group of the file; by default ``dataset`` or the only one there is.
     through : callable, optional
-        Takes the readouts and gives what is delivered in their place, for faults put in on purpose.
+        Takes all messages and gives what is delivered in their place, for faults put in on purpose.
+
+    Attributes
+    ----------
+    spool : StreamSpool or None
+        To be set before the first message is read: keeps what is delivered, and is closed with the session.
 
     Raises
     ------
@@ -45,15 +53,15 @@ class FileSession:
     ) -> None:
         if out is not None and Path(out).resolve() == Path(path).resolve():
             raise ConfigurationError(f"{path}: the images can't go to the file that they are made of")
-        self._file = MrdFile(path, group)
+        self._file = open_raw(path, group)
         self._out = out
         self._writer: ImageFileWriter | None = None
         self._counter = ReadoutCounter()
-        self._has_sent_header = False
+        self._start: list[Message] | None = None
         self._has_ended = False
-        rows = self._file.acquisitions()
-        self._rows: Iterator[Message] = iter(rows) if through is None else through(rows)
-        self._others = self._after_readouts()
+        messages = self._file.messages()
+        self._messages: Iterator[Message] = messages if through is None else through(messages)
+        self.spool: StreamSpool | None = None
         self.was_closed = False
 
     @property
@@ -75,17 +83,19 @@ class FileSession:
         """
         if self._has_ended:
             return None
-        if not self._has_sent_header:
-            self._has_sent_header = True
-            return HeaderXml(self._file.header_xml())
+        if self._start is None:
+            self._start = list(self._file.start)
         try:
-            message: Message | None = next(self._rows, None) or next(self._others, None)
+            message = self._start.pop(0) if self._start else next(self._messages, None)
         except StreamError:
             self._has_ended = True
             raise
         if message is None:
-            self._has_ended = self.was_closed = True
+            self._has_ended = True
+            self.was_closed = self._file.was_closed
+            self._keep(Close() if self.was_closed else None)
             return None
+        self._keep(message)
         return self._counter.deliver(message)
 
     def send(self, images: Sequence[Image]) -> None:
@@ -114,9 +124,11 @@ class FileSession:
         """Close the files."""
         self._has_ended = True
         self._file.close()
+        if self.spool is not None:
+            self.spool.close()
         if self._writer is not None:
             self._writer.close()
 
-    def _after_readouts(self) -> Iterator[Waveform | Image]:
-        yield from self._file.waveforms()
-        yield from self._file.images()
+    def _keep(self, message: Message | None) -> None:
+        if self.spool is not None and message is not None:
+            self.spool.append(encode(message))

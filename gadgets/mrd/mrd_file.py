@@ -9,6 +9,7 @@ import io
 import struct
 import weakref
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from perfline.gadgets.errors import ConfigurationError, ReadoutError, ScanHeaderError, StreamError, TruncatedStreamError
 from perfline.gadgets.mrd.layout import ACQUISITION_HEADER, IMAGE_HEADER, WAVEFORM_HEADER
-from perfline.gadgets.mrd.messages import Acquisition, Image, Waveform
+from perfline.gadgets.mrd.messages import Acquisition, HeaderXml, Image, Message, Waveform
 from perfline.gadgets.mrd.wire import image_header_from_bytes
 
 __all__ = ["AcquisitionRows", "MrdFile"]
@@ -81,6 +82,16 @@ class MrdFile:
         self._closer()
 
     @property
+    def start(self) -> tuple[Message, ...]:
+        """What comes before the data: the MRD header; raises as `header_xml` does."""
+        return (HeaderXml(self.header_xml()),)
+
+    @property
+    def was_closed(self) -> bool:
+        """Whether the scan came to its end, as far as such a file can tell."""
+        return True
+
+    @property
     def n_acquisitions(self) -> int:
         """Readouts that the file says it has."""
         return 0 if self._data is None else int(self._data.shape[0])
@@ -104,6 +115,10 @@ class MrdFile:
         if not xml.size:
             raise ScanHeaderError(f"MRD header: {self.path} has an empty one")
         return xml[0] if isinstance(xml[0], bytes) else str(xml[0]).encode()
+
+    def messages(self) -> Iterator[Acquisition | Waveform | Image]:
+        """All readouts, then all waveforms, then all images; iterating goes on after a ReadoutError."""
+        return chain(self.acquisitions(), self.waveforms(), self.images())
 
     def acquisitions(self) -> "AcquisitionRows":
         """All readouts in order; iterating goes on after a ReadoutError."""

@@ -31,6 +31,9 @@ KNOWN_NAMES = (*ASL_NAMES, *_STANDARD_NAMES)
 _TRAJECTORIES = ("epi", "spiral", "radial", "goldenangle", "other")
 """Of all but EPI each readout has a trajectory of its own, or a file or the header tells it."""
 
+_LARGEST_COUNT = 65535
+"""Of samples and navigators: a readout has 16 bits for it."""
+
 # headers round times to the millisecond
 _TIME_TOLERANCE = 1e-3
 
@@ -42,6 +45,7 @@ def parse_scan_header(
     protocol: Mapping[str, Any] | None = None,
     aslcontext: Sequence[str] | None = None,
     with_asl: bool = True,
+    of_images: bool = False,
 ) -> ScanHeader:
     """Read a header and resolve every parameter.
 
@@ -57,6 +61,8 @@ def parse_scan_header(
         Volume types of ``*_aslcontext.tsv``; above all other sources.
     with_asl : bool
         False: leave the labelling alone, for a reconstruction to images only.
+    of_images : bool
+        True: images follow, not readouts; how they were encoded doesn't matter, so that any trajectory will do.
 
     Returns
     -------
@@ -78,13 +84,17 @@ def parse_scan_header(
             f"protocol: unknown parameter {', '.join(unknown)}; known are {', '.join(KNOWN_NAMES)}"
         )
     mrd = MrdHeader(xml)
-    trajectory = _trajectory(mrd)
-    is_epi = trajectory == "epi"
+    trajectory = _trajectory(mrd, of_images=of_images)
+    is_epi = trajectory == "epi" and not of_images
     warnings = mrd.warnings
     space = read_encoded_space(mrd, is_epi=is_epi)
-    spiral = None if is_epi else read_spiral(mrd)
+    spiral = None if is_epi or of_images else read_spiral(mrd)
     n_interleaves = spiral.design.n_interleaves if spiral is not None and spiral.design is not None else None
-    limits = read_limits(mrd, space, warnings, is_epi=is_epi, n_interleaves=n_interleaves)
+    if of_images:
+        # nobody will look for lines
+        limits = read_limits(mrd, space, [], is_epi=False, n_interleaves=1)
+    else:
+        limits = read_limits(mrd, space, warnings, is_epi=is_epi, n_interleaves=n_interleaves)
     sources = ParameterSources(
         (
             ("aslcontext.tsv", {"aslcontext": list(aslcontext)} if aslcontext is not None else {}),
@@ -135,8 +145,10 @@ def parse_scan_header(
     )
 
 
-def _trajectory(mrd: MrdHeader) -> str:
+def _trajectory(mrd: MrdHeader, *, of_images: bool) -> str:
     trajectory = (mrd.text("encoding/trajectory") or "").lower()
+    if of_images:
+        return trajectory or "images"
     if trajectory not in _TRAJECTORIES:
         raise ScanHeaderError(
             f"encoding.trajectory: expected {', '.join(_TRAJECTORIES[:-1])} or {_TRAJECTORIES[-1]},"
@@ -190,6 +202,10 @@ def _trajectory_count(mrd: MrdHeader, name: str, *, is_required: bool = False) -
     value = _trajectory_number(mrd, name, None if is_required else 0.0)
     if value != int(value):
         raise ScanHeaderError(f"encoding.trajectoryDescription.{name}: expected a whole number, got {value:g}")
+    if value > _LARGEST_COUNT:
+        raise ScanHeaderError(
+            f"encoding.trajectoryDescription.{name}: expected at most {_LARGEST_COUNT}, got {value:g}"
+        )
     return int(value)
 
 

@@ -79,4 +79,3 @@ class StreamSpool:
         if self._is_open:
             self._is_open = False
             os.close(self._file)
-

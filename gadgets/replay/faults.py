@@ -283,5 +283,11 @@ def _of_wrong_size(kind: FaultKind, head: NDArray[Any], message: Acquisition) ->
 
 def _key_of(head: Any) -> VolumeKey:
     at = head["idx"]
-    counters = (int(at[name]) for name in ("repetition", "set", "phase", "contrast", "average"))
-    return VolumeKey(*counters, is_m0=bool(head["flags"] & _M0_FLAG))
+    return VolumeKey(
+        repetition=int(at["repetition"]),
+        set=int(at["set"]),
+        phase=int(at["phase"]),
+        contrast=int(at["contrast"]),
+        average=int(at["average"]),
+        is_m0=bool(head["flags"] & _M0_FLAG),
+    )

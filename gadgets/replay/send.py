@@ -1,15 +1,14 @@
 """Play a raw file to an MRD server, as a scanner would."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from perfline.gadgets.mrd.client import run_client
-from perfline.gadgets.mrd.messages import Acquisition, ConfigName, Image, Message, Waveform
-from perfline.gadgets.mrd.mrd_file import MrdFile
+from perfline.gadgets.mrd.messages import ConfigName, HeaderXml, Image, Message
 from perfline.gadgets.mrd.scan_header import parse_scan_header
+from perfline.gadgets.mrd.stream_file import open_raw
 from perfline.gadgets.replay.faults import FaultInjector
 from perfline.gadgets.replay.paced_session import Pacer, paced_messages
 from perfline.gadgets.writers.mrd_file import MrdImageSink
@@ -32,7 +31,7 @@ class SendResult:
 def send_file(
     file: Path,
     address: tuple[str, int],
-    chain_name: str,
+    chain_name: str | None,
     *,
     paced: float | None = None,
     out: Path | None = None,
@@ -44,11 +43,11 @@ def send_file(
     Parameters
     ----------
     file : Path
-        MRD.
+        MRD, or a spooled stream.
     address : (str, int)
         Host and port.
-    chain_name : str
-        Sent as the name of the configuration.
+    chain_name : str, optional
+        Sent as the name of the configuration; by default what the file says, else ``pcasl_epi``.
     paced : float, optional
         Speed, 1 for real time.
     out : Path, optional
@@ -77,17 +76,24 @@ def send_file(
             if sink is not None:
                 sink.write(message)
 
-    with MrdFile(file) as raw:
+    with open_raw(file) as raw:
         header = raw.header_xml()
         if sink is not None:
             sink.open(parse_scan_header(header, with_asl=False))
-        readouts: Iterable[Any] = raw.acquisitions() if faults is None else faults(raw.acquisitions())
-        messages: Iterator[Acquisition | Waveform | Image] = chain(readouts, raw.waveforms(), raw.images())
+        messages: Iterable[Any] = raw.messages() if faults is None else faults(raw.messages())
         if paced is not None:
             messages = paced_messages(messages, Pacer(paced))
-        result = run_client(address, ConfigName(chain_name), header, messages, on_message=take)
+        before = _before_header(raw.start, chain_name)
+        result = run_client(address, before[0], header, messages, before=before[1:], on_message=take)
     files = sink.close(None) if sink is not None else ()
     answer = SendResult(
         result.n_readouts, result.n_bytes, n_images, tuple(result.texts), tuple(result.errors), result.failure
     )
     return answer, files
+
+
+def _before_header(start: Sequence[Message], chain_name: str | None) -> list[Any]:
+    """What is sent first: the configuration that is wanted, or what the scanner sent, or the usual chain."""
+    if chain_name is not None:
+        return [ConfigName(chain_name)]
+    return [one for one in start if not isinstance(one, HeaderXml)] or [ConfigName("pcasl_epi")]

@@ -29,7 +29,7 @@ _START_TIMEOUT = 300.0
 """The first start after an update compiles the kernels [s]."""
 
 _SPARE_DELAY = 3.0
-"""While a scan runs, the next process gets ready that long after its beginning: it would take a processor from it [s]."""
+"""While a scan runs, the next process begins to get ready that late: it takes a processor for a second or two [s]."""
 
 _RETRY_DELAY = 5.0
 """After a process that died while it waited for a scan [s]."""
@@ -92,9 +92,7 @@ class WorkerPool:
     def warm(self) -> None:
         """Start the spare process, unless there is one."""
         if self._spare is None:
-            self._spare = WorkerProcess()
-            if self._work is not None:
-                self._spare.send_work(self._work.fileno())
+            self._spare = self._start()
 
     def set_work(self, work: "ScanWork", log_level: int = logging.WARNING) -> None:
         """Say how scans are run; once, before the first."""
@@ -123,7 +121,7 @@ class WorkerPool:
             raise ConfigurationError("the process for the first scan did not get ready")
 
     def give(self, connection: socket.socket, number: int) -> None:
-        """Give a connection to a process; the caller still has to close it here.
+        """Give a connection, which is the pool's from now on, to a process.
 
         Raises
         ------
@@ -137,11 +135,9 @@ class WorkerPool:
         try:
             worker.give(connection, number)
         except ConnectionError:
-            _LOG.error("a process that waited for a scan died; a fresh one takes scan %d", number)
-            worker.end(_EXIT_TIMEOUT)
-            worker = WorkerProcess()
-            if self._work is not None:
-                worker.send_work(self._work.fileno())
+            # it died while it waited, and a fresh one gets ready
+            worker.end(0)
+            worker = self._start()
             worker.give(connection, number)
         self._workers.append(worker)
         self._spare_at = time.monotonic() + _SPARE_DELAY
@@ -157,7 +153,10 @@ class WorkerPool:
         busy = [worker for worker in self._workers if worker.is_busy]
         for worker in self._all():
             worker.listen()
-        ends = [_end_of(worker) for worker in busy if not worker.is_busy]
+        ends = []
+        for worker in busy:
+            if not worker.is_busy and not self._give_again(worker):
+                ends.append(_end_of(worker))
         for worker in self._workers:
             if worker.ended_at is not None and time.monotonic() > worker.ended_at + _EXIT_TIMEOUT:
                 worker.end(0)
@@ -218,6 +217,24 @@ class WorkerPool:
         now = time.monotonic()
         if self._spare is None and now >= self._retry_at and (now >= self._spare_at or not self.n_running):
             self.warm()
+
+    def _start(self) -> WorkerProcess:
+        worker = WorkerProcess()
+        if self._work is not None:
+            worker.send_work(self._work.fileno())
+        return worker
+
+    def _give_again(self, worker: WorkerProcess) -> bool:
+        """Give the connection of a process that died before it had taken it to another, if the first had been ready."""
+        connection, worker.given = worker.given, None
+        if connection is None or worker.number is None:
+            return False
+        if not worker.is_ready or self._retry_at == float("inf"):
+            connection.close()
+            return False
+        _LOG.error("a process that waited for a scan died; another one takes scan %d", worker.number)
+        self.give(connection, worker.number)
+        return True
 
     def _all(self) -> list[WorkerProcess]:
         return [*self._workers, self._spare] if self._spare is not None else list(self._workers)

@@ -79,7 +79,7 @@ class ProcessServer:
         return host, port
 
     def bind(self) -> None:
-        """Listen as soon as a process is ready: a client that can connect needn't wait for a compiler.
+        """Listen, and wait until a process is ready: a client that comes earlier waits, and is served then.
 
         Raises
         ------
@@ -87,8 +87,11 @@ class ProcessServer:
             The port is taken or not allowed, or no process gets ready.
         """
         listener = listen(self._host, self._port)
-        # held, so that nobody else takes it, but not shown before it serves
-        self._pool.wait_until_ready()
+        try:
+            self._pool.wait_until_ready()
+        except ConfigurationError:
+            listener.close()
+            raise
         listener.setblocking(False)
         self._listener = listener
 
@@ -138,16 +141,15 @@ class ProcessServer:
         while self._waiting and (len(self._waiting) > _MOST_WAITING or time.monotonic() > self._waiting[0][2]):
             connection, peer, _ = self._waiting.popleft()
             n = self._pool.max_scans
-            self._refuse(connection, peer, f"the server is busy: {n} scans are running, and no more are allowed")
+            self._refuse(connection, peer, f"the server is busy: at most {n} scans at once")
 
     def _begin(self, connection: socket.socket, peer: str) -> None:
         self.n_scans += 1
         _LOG.info("scan %d from %s", self.n_scans, peer)
         try:
-            with connection:
-                self._pool.give(connection, self.n_scans)
+            self._pool.give(connection, self.n_scans)
         except OSError as error:
-            _LOG.error("scan %d: no process can be started: %s", self.n_scans, error)
+            self._refuse(connection, peer, f"no process can be started for the scan: {error}")
 
     def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
         self.n_refused += 1

@@ -1,8 +1,8 @@
 """The process of one scan: it gets ready, waits for a connection, serves it, and ends.
 
-Started by `WorkerPool` as ``python -m perfline.gadgets.server.worker FD``, where FD is its end of a pipe. Over the pipe
-comes how scans are run, then a number and a connection; back goes `READY`, then the summary. A pipe that ends means
-that the server has gone: a worker that waits ends too, a scan that runs is brought to its end.
+Started by `WorkerProcess` as ``python -m perfline.gadgets.server.worker FD``, where FD is its end of a pipe. Over the
+pipe comes how scans are run, then a number and a connection; back go `READY`, `TAKEN`, and the summary. A pipe that
+ends means that the server has gone: a worker that waits ends too, a scan that runs is brought to its end.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from multiprocessing.reduction import recv_handle
 from types import FrameType
 
 from perfline.gadgets.server.scan_work import ScanRun, ScanWork
-from perfline.gadgets.server.worker_process import READY, STOP_SECONDS
+from perfline.gadgets.server.worker_process import READY, STOP_SECONDS, TAKEN
 from perfline.gadgets.summary import ScanSummary
 from perfline.recon.warm_up import warm_up
 
@@ -41,6 +41,7 @@ def main(descriptor: int) -> None:
         pipe.send(READY)
         number = pipe.recv()
         connection = socket.socket(fileno=recv_handle(pipe))
+        pipe.send(TAKEN)
         pipe.send(serve_one(work, connection, number))
 
 

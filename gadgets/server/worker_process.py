@@ -1,5 +1,6 @@
 """The server's end of a process for one scan."""
 
+import contextlib
 import logging
 import signal
 import socket
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from perfline.gadgets.summary import ScanSummary
 
-__all__ = ["READY", "STOP_SECONDS", "WorkerProcess"]
+__all__ = ["READY", "STOP_SECONDS", "TAKEN", "WorkerProcess"]
 
 _LOG = logging.getLogger(__name__)
 
 READY: Final = "ready"
 """Said by a worker that a scan can be given to."""
+
+TAKEN: Final = "taken"
+"""Said by a worker that holds the connection it was given."""
 
 STOP_SECONDS: Final = 5.0
 """Time for a scan that is stopped to send what is ready [s]."""
@@ -35,6 +39,8 @@ class WorkerProcess:
         Everything is imported, all kernels are loaded.
     number : int or None
         Of the scan that was given.
+    given : socket or None
+        Its connection, until the process has taken it.
     summary : ScanSummary or None
         Of that scan, once it has ended.
     ended_at : float or None
@@ -54,6 +60,7 @@ class WorkerProcess:
         self.pipe = Connection(ours.detach())
         self.is_ready = False
         self.number: int | None = None
+        self.given: socket.socket | None = None
         self.summary: ScanSummary | None = None
         self.ended_at: float | None = None
 
@@ -76,26 +83,22 @@ class WorkerProcess:
         return f"its process died ({signal.Signals(-code).name})" if code < 0 else f"its process ended with code {code}"
 
     def send_work(self, descriptor: int) -> None:
-        """Hand over the file that says how scans are run.
-
-        Raises
-        ------
-        ConnectionError
-            The process has died.
-        """
-        send_handle(self.pipe, descriptor, self.process.pid)
+        """Hand over the file that says how scans are run."""
+        # a process that has died is found out when it is next listened to
+        with contextlib.suppress(ConnectionError):
+            send_handle(self.pipe, descriptor, self.process.pid)
 
     def give(self, connection: socket.socket, number: int) -> None:
-        """Hand over a connection; the caller's end of it stays open.
+        """Hand over a connection; it stays open here until the process has taken it.
 
         Raises
         ------
         ConnectionError
-            The process has died.
+            The process has died; the connection is the caller's again.
         """
         self.pipe.send(number)
         send_handle(self.pipe, connection.fileno(), self.process.pid)
-        self.number = number
+        self.number, self.given = number, connection
 
     def listen(self) -> None:
         """Take what the process has said, without waiting."""
@@ -107,6 +110,8 @@ class WorkerProcess:
                 return
             if said == READY:
                 self.is_ready = True
+            elif said == TAKEN:
+                self._let_go()
             else:
                 self.summary = said
 
@@ -116,9 +121,15 @@ class WorkerProcess:
             self.ended_at = time.monotonic()
             self.pipe.close()
 
+    def _let_go(self) -> None:
+        if self.given is not None:
+            self.given.close()
+            self.given = None
+
     def end(self, seconds: float) -> None:
-        """Close the pipe and see the process off; it is killed after some time."""
+        """Close everything and see the process off; it is killed after some time."""
         self.close()
+        self._let_go()
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:

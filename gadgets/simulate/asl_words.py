@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from perfline.gadgets.simulate.anatomy import Anatomy
 from perfline.gadgets.simulate.label_plan import TimeEncoding
-from perfline.gadgets.simulate.scan_recipe import Anatomy, SimulationRecipe, VolumeOrder
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
 from perfline.gadgets.simulate.volume_plan import PlannedVolume, planned_volumes
 from perfline.recon.asl.labeling import BolusCutOffTechnique
 from perfline.recon.parameters import LabelingType
@@ -62,11 +63,11 @@ def asl_words(recipe: SimulationRecipe) -> dict[str, Any]:
 
 
 def _bolus(recipe: SimulationRecipe) -> dict[str, Any]:
-    first: float | list[float] = recipe.labeling_duration
+    times = [recipe.labeling_duration]
     if recipe.bolus_cut_off_technique is BolusCutOffTechnique.Q2TIPS:
-        first = [first, round(first + _SATURATION_TRAIN, 9)]
+        times.append(round(recipe.labeling_duration + _SATURATION_TRAIN, 9))
     return {
-        "BolusCutOffDelayTime": first,
+        "BolusCutOffDelayTime": _one_or_list(times),
         "BolusCutOffFlag": True,
         "BolusCutOffTechnique": str(recipe.bolus_cut_off_technique),
     }

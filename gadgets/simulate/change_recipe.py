@@ -4,12 +4,15 @@ import ast
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.simulate.label_plan import LabelPlan
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 
 __all__ = ["change_recipe", "describe_recipe"]
+
+_PLAN: Final = "labels."
 
 
 def change_recipe(recipe: SimulationRecipe, changes: Sequence[str]) -> SimulationRecipe:
@@ -19,7 +22,8 @@ def change_recipe(recipe: SimulationRecipe, changes: Sequence[str]) -> Simulatio
     ----------
     recipe : SimulationRecipe
     changes : sequence of str
-        The value is a number, True or False, a tuple, or a word, as the option's default is.
+        The value is a number, True or False, a tuple, or a word, as the option's default is. Options of the plan of
+        labels are ``labels.NAME``.
 
     Raises
     ------
@@ -35,6 +39,7 @@ def change_recipe(recipe: SimulationRecipe, changes: Sequence[str]) -> Simulatio
     7
     """
     known = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
+    known |= _plan_options(recipe)
     values: dict[str, Any] = {}
     for change in changes:
         key, separator, text = change.partition("=")
@@ -43,7 +48,16 @@ def change_recipe(recipe: SimulationRecipe, changes: Sequence[str]) -> Simulatio
         if key not in known:
             raise ConfigurationError(f"unknown option {key!r} of a recipe; known: {', '.join(known)}")
         values[key] = _value(key, text, known[key])
-    return replace(recipe, **values)
+    plan = {key.removeprefix(_PLAN): values.pop(key) for key in tuple(values) if key.startswith(_PLAN)}
+    # a type checker knows no fields of the abstract plan
+    labels: Any = recipe.labels
+    return replace(recipe, **values, **({"labels": replace(labels, **plan)} if plan else {}))
+
+
+def _plan_options(recipe: SimulationRecipe) -> dict[str, Any]:
+    """Options of the plan of labels by the names that they have in text."""
+    labels: Any = recipe.labels
+    return {f"{_PLAN}{entry.name}": getattr(labels, entry.name) for entry in fields(labels)}
 
 
 def _value(key: str, text: str, current: object) -> Any:
@@ -76,5 +90,9 @@ def describe_recipe(recipe: SimulationRecipe) -> str:
     lines = []
     for entry in fields(recipe):
         value = getattr(recipe, entry.name)
-        lines.append(f"  {entry.name}={value.value if isinstance(value, Enum) else value}")
+        if isinstance(value, LabelPlan):
+            lines.append(f"  {entry.name}={type(value).__name__}")
+            lines += [f"  {name}={option}" for name, option in _plan_options(recipe).items()]
+        else:
+            lines.append(f"  {entry.name}={value.value if isinstance(value, Enum) else value}")
     return "\n".join(lines)

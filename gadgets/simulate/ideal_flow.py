@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.mrd.organ_defaults import ORGAN_DEFAULTS
+from perfline.gadgets.simulate.anatomy import Anatomy
 from perfline.gadgets.simulate.raw_data import sampled_disc
-from perfline.gadgets.simulate.scan_recipe import Anatomy, SimulationRecipe
+from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 from perfline.recon.asl.labeling import Labeling
 from perfline.recon.asl.multi_delay import FitBounds, MultiDelayPlan
 from perfline.recon.constants import RBF_BOUNDS

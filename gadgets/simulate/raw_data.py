@@ -112,7 +112,8 @@ def scan_blocks(recipe: SimulationRecipe) -> Iterator[Block]:
 def _templates(recipe: SimulationRecipe, phantom: Phantom) -> tuple[tuple[ShotTemplate, ...], tuple[ShotTemplate, ...]]:
     """Shots of a volume and of the calibration.
 
-    All volumes of a kind (M0, or a place in the block) are alike, so that the phantom is evaluated once and not per volume.
+    All volumes of a kind (M0, or a place in the block) are alike, so that the phantom is evaluated once and not per
+    volume.
     """
     if isinstance(recipe, EpiRecipe):
         return epi_shots(recipe, phantom), ()

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.label_recipes import LABEL_RECIPES
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 from perfline.gadgets.simulate.spiral_recipe import SpiralEncoding, SpiralRecipe
 
-__all__ = ["EPI_RECIPES", "RECIPES", "SPIRAL_RECIPES"]
+__all__ = ["EPI_RECIPES", "LABEL_RECIPES", "RECIPES", "SPIRAL_RECIPES"]
 
 _CLEAN: Final = EpiRecipe(
     ghost_delay=0.35, ghost_phase=0.25, position=(2.0, -11.0, 24.0), interleaved_slices=True, seed=11
@@ -177,5 +178,5 @@ SPIRAL_RECIPES: Final = MappingProxyType(
 with a smooth off-resonance of -50 to 50 Hz over the head, ``spiral_dual_echo`` can measure it by a second echo,
 ``spiral_r2`` leaves every other interleaf out, and the ``bench`` recipes are the cases of the benchmark."""
 
-RECIPES: Final[Mapping[str, SimulationRecipe]] = MappingProxyType({**EPI_RECIPES, **SPIRAL_RECIPES})
+RECIPES: Final[Mapping[str, SimulationRecipe]] = MappingProxyType({**EPI_RECIPES, **SPIRAL_RECIPES, **LABEL_RECIPES})
 """All of them."""

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.ideal_flow import IdealFlow, has_several_delays, ideal_flow, limited_ratios
 from perfline.gadgets.simulate.recipes import RECIPES
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe
 from perfline.gadgets.simulate.spiral_recipe import SpiralRecipe
 from perfline.gadgets.simulate.write_mrd import write_scan
-from perfline.recon.phantom.brain import brain_phantom
 from perfline.recon.phantom.truth import TruthMaps
 
 __all__ = ["SAMPLE_FILES", "expected_numbers", "write_samples"]
@@ -25,6 +26,8 @@ SAMPLE_FILES: Final = MappingProxyType(
         "pcasl_epi_realistic.h5": "realistic",
         "pcasl_spiral.h5": "spiral",
         "pcasl_stack_of_spirals.h5": "stack_of_spirals",
+        "pcasl_multi_delay.h5": "multi_delay",
+        "pcasl_hadamard.h5": "hadamard",
     }
 )
 """File name to the name of its recipe."""
@@ -78,11 +81,18 @@ def expected_numbers(recipe: SimulationRecipe, truth: TruthMaps) -> dict[str, An
     dict
         Plain numbers, lists and texts. CBF in ml/100 g/min. ``limited`` numbers are of maps limited to the sampled
         k-space, over the pixels that grey matter fills to at least 0.9; these are what a reconstruction is held to. A
-        slice without such pixels has None.
+        slice without such pixels has None. Of several delays CBF and ATT are those of a fit to the limited images, and
+        ``delta_m_over_m0_limited`` has a value for each delay or sub-bolus.
     """
     grey_matter = truth.grey_matter(_GREY_MATTER_SHARE)
-    limited = truth.cbf_limited[grey_matter]
-    ratio = (truth.delta_m_limited[grey_matter] / truth.m0_limited[grey_matter]).real
+    flow, times = truth.cbf_limited, {}
+    ratio: Any = _rounded((truth.delta_m_limited[grey_matter] / truth.m0_limited[grey_matter]).real.mean())
+    if has_several_delays(recipe):
+        ideal = ideal_flow(recipe, truth)
+        flow = ideal.cbf[0]
+        ratio = [_rounded(image[grey_matter].mean()) for image in limited_ratios(recipe, truth)]
+        times = _times(ideal, grey_matter)
+    limited = flow[grey_matter]
     regions = {
         region.name: {
             "cbf": region.tissue.cbf,
@@ -90,7 +100,7 @@ def expected_numbers(recipe: SimulationRecipe, truth: TruthMaps) -> dict[str, An
             "m0": region.tissue.m0,
             "t1": region.tissue.t1,
         }
-        for region in brain_phantom().regions
+        for region in recipe.phantom.regions
     }
     return {
         "n_coils": recipe.n_coils,
@@ -101,16 +111,17 @@ def expected_numbers(recipe: SimulationRecipe, truth: TruthMaps) -> dict[str, An
         "n_noise_readouts": recipe.n_noise_readouts,
         "slice_timing": list(recipe.slice_timing),
         **_readout_numbers(recipe),
+        **_label_numbers(recipe),
         "grey_matter": {
             "n_pixels": grey_matter.sum(axis=(1, 2)).tolist(),
             "cbf_mean": _rounded(truth.cbf[grey_matter].mean()),
             "cbf_mean_limited": _rounded(limited.mean()),
             "cbf_median_limited": _rounded(np.median(limited)),
             "cbf_mean_limited_of_slices": [
-                _rounded(cbf[mask].mean()) if mask.any() else None
-                for cbf, mask in zip(truth.cbf_limited, grey_matter, strict=True)
+                _rounded(cbf[mask].mean()) if mask.any() else None for cbf, mask in zip(flow, grey_matter, strict=True)
             ],
-            "delta_m_over_m0_limited": _rounded(ratio.mean()),
+            "delta_m_over_m0_limited": ratio,
+            **times,
         },
         "regions": regions,
     }
@@ -123,6 +134,27 @@ def _readout_numbers(recipe: SimulationRecipe) -> dict[str, Any]:
     if isinstance(recipe, SpiralRecipe):
         return {"n_interleaves": recipe.n_interleaves, "n_shots": recipe.n_shots, "n_samples": recipe.n_samples}
     return {}
+
+
+def _label_numbers(recipe: SimulationRecipe) -> dict[str, Any]:
+    """Delays and durations where there are several [s]."""
+    if not has_several_delays(recipe):
+        return {}
+    return {
+        "post_labeling_delays": [one.post_labeling_delay for one in recipe.components],
+        "labeling_durations": [one.labeling_duration for one in recipe.components],
+    }
+
+
+def _times(ideal: IdealFlow, grey_matter: NDArray[np.bool_]) -> dict[str, Any]:
+    """Transit times [s] that a fit finds."""
+    if ideal.att is None:
+        return {}
+    slices = zip(ideal.att, grey_matter, strict=True)
+    return {
+        "att_mean_limited": _rounded(ideal.att[grey_matter].mean()),
+        "att_mean_limited_of_slices": [_rounded(att[mask].mean()) if mask.any() else None for att, mask in slices],
+    }
 
 
 def _rounded(value: float | np.floating[Any]) -> float:

@@ -4,12 +4,13 @@ Units as in ``recon``: s, mm, rad, Hz, T.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.gadgets.simulate.anatomy import Anatomy, scanned_phantom
 from perfline.gadgets.simulate.label_plan import LabelComponent, LabelPlan, LabelState, OneDelay, TimeEncoding
 from perfline.recon.asl.cbf import total_labeling_efficiency
 from perfline.recon.asl.labeling import BolusCutOffTechnique
@@ -17,18 +18,9 @@ from perfline.recon.checks import check_non_negative, check_positive
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import ImageAxis, LabelingType
 from perfline.recon.phantom.asl_series import AslSeries, KineticModel, LabelingScheme
-from perfline.recon.phantom.brain import Phantom, brain_phantom, slow_brain_phantom
-from perfline.recon.phantom.kidney import kidney_phantom
+from perfline.recon.phantom.brain import Phantom
 
-__all__ = ["Anatomy", "SimulationRecipe", "VolumeOrder", "slice_directions"]
-
-
-class Anatomy(StrEnum):
-    """Which phantom is scanned: `brain_phantom`, `slow_brain_phantom` or `kidney_phantom`."""
-
-    BRAIN = "brain"
-    SLOW_BRAIN = "slow_brain"
-    KIDNEY = "kidney"
+__all__ = ["SimulationRecipe", "VolumeOrder", "slice_directions"]
 
 
 class VolumeOrder(StrEnum):
@@ -101,8 +93,8 @@ class SimulationRecipe(ABC):
     interleaved_slices : bool
         Even slices first, then the odd ones.
     noise_sd : float
-        Deviation of the real and of the imaginary part in the image of one coil, over the M0 of grey matter; the coils
-        have 0.8 to 1.2 of it.
+        Deviation of the real and of the imaginary part in the image of one coil, over the M0 of grey matter, or of
+        cortex; the coils have 0.8 to 1.2 of it.
     noise_correlation : float
         Of neighbouring coils.
     n_noise_readouts, n_noise_samples : int
@@ -153,7 +145,7 @@ class SimulationRecipe(ABC):
     labeling_efficiency: float = 0.85
     blood_t1: float = 1.65
     model: KineticModel = KineticModel.CONSENSUS
-    labels: LabelPlan = OneDelay()
+    labels: LabelPlan = field(default_factory=OneDelay)
     bolus_cut_off_technique: BolusCutOffTechnique = BolusCutOffTechnique.QUIPSS2
     anatomy: Anatomy = Anatomy.BRAIN
     background_suppression_pulses: int = 0
@@ -237,12 +229,7 @@ class SimulationRecipe(ABC):
     @property
     def phantom(self) -> Phantom:
         """What is scanned."""
-        phantoms = {
-            Anatomy.BRAIN: brain_phantom,
-            Anatomy.SLOW_BRAIN: slow_brain_phantom,
-            Anatomy.KIDNEY: kidney_phantom,
-        }
-        return phantoms[self.anatomy]()
+        return scanned_phantom(self.anatomy, self.labeling_type)
 
     @property
     def components(self) -> tuple[LabelComponent, ...]:

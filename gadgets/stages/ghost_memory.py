@@ -121,9 +121,7 @@ class GhostMemory:
         """What the lines of this slice's first volume find beyond its navigators."""
         place = (item.slice, item.key.contrast)
         if place not in self._offsets:
-            offset = estimate_from_lines(
-                _corrected(item, phases), item.line_numbers, item.is_reversed, start=GhostPhase()
-            )
+            offset = _estimate_from_lines(item, _corrected(item, phases), start=GhostPhase())
             self._offsets[place] = (item.key, offset)
         return self._offsets[place][1]
 
@@ -155,13 +153,22 @@ class GhostMemory:
     @staticmethod
     def _estimate(item: KSpaceSlice, shot: int, use_navigators: bool) -> GhostPhase:
         if not use_navigators:
-            return estimate_from_lines(item.lines, item.line_numbers, item.is_reversed)
+            return _estimate_from_lines(item, item.lines)
         of_shot = item.navigator_shots == shot
         is_reversed = item.navigator_is_reversed[of_shot]
         if not is_reversed.any() or is_reversed.all():
             # navigators only before the first shot, or of one polarity here: those of all shots serve
             of_shot = np.ones(len(of_shot), np.bool_)
         return estimate_from_navigators(item.navigators[of_shot], item.navigator_is_reversed[of_shot])
+
+
+def _estimate_from_lines(
+    item: KSpaceSlice, lines: NDArray[np.complex64], start: GhostPhase | None = None
+) -> GhostPhase:
+    """Of a slice whose lines are all of one direction there is nothing to estimate, and no ghost."""
+    if item.is_reversed.all() or not item.is_reversed.any():
+        return GhostPhase()
+    return estimate_from_lines(lines, item.line_numbers, item.is_reversed, start=start)
 
 
 def _corrected(item: KSpaceSlice, phases: Mapping[int, GhostPhase]) -> NDArray[np.complex64]:

@@ -4,7 +4,7 @@ Noise readouts come before the images; the first image readout fixes the whiteni
 """
 
 from collections.abc import Iterator
-from math import isfinite
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,17 +116,23 @@ class Prewhiten:
             raise ReadoutError(f"active_channels: expected {self._n_coils} as before, got {n_coils}")
 
 
+_LARGEST_ENERGY: Final = 1e30
+"""Of a readout: what is larger overflows on its way to the image; receivers stay far below a thousandth of its root."""
+
+
 def check_finite(readout: Readout) -> None:
-    """Refuse samples that are not finite.
+    """Refuse samples that are not finite, or so large that they will not stay so.
 
     Raises
     ------
     ReadoutError
-        With the number of bad values.
+        With the number of bad values, or the largest.
     """
     # NaN and infinity survive in the energy, which is one fast pass without a temporary; it may also overflow
     samples = readout.samples
-    if not isfinite(np.vdot(samples, samples).real):
+    if not np.vdot(samples, samples).real < _LARGEST_ENERGY:
         bad = int(np.count_nonzero(~np.isfinite(samples)))
         if bad:
             raise ReadoutError(f"samples: expected finite values, got {bad} that are NaN or infinite")
+        largest = float(np.abs(samples).max())
+        raise ReadoutError(f"samples: expected an energy below {_LARGEST_ENERGY:g}, got values up to {largest:.3g}")

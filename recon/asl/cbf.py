@@ -280,7 +280,8 @@ def _flow_of_planes(
 ) -> None:
     """In one pass, to the same bits as the steps in numpy."""
     n_slices = mask.shape[0]
-    factors = np.ascontiguousarray(np.broadcast_to(per_voxel.reshape(-1), (n_slices,)))
+    # a copy: the kernel would be compiled anew for an array that can't be written to
+    factors = np.array(np.broadcast_to(per_voxel.reshape(-1), (n_slices,)))
     shape = (n_slices, -1)
     kernels.blood_flow(delta_m.reshape(shape), m0.reshape(shape), factors, mask.reshape(shape), out.reshape(shape))
 

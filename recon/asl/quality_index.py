@@ -9,7 +9,7 @@ from scipy import ndimage
 from perfline.recon.checks import check_finite, check_positive, check_shape
 from perfline.recon.errors import InputError
 
-__all__ = ["PURE_TISSUE", "QUALITY_SMOOTHING", "quality_evaluation_index"]
+__all__ = ["PURE_TISSUE", "QUALITY_SMOOTHING", "QualityIndex", "quality_evaluation_index"]
 
 QUALITY_SMOOTHING: Final = 5.0
 """Full width at half maximum of the Gaussian that CBF is smoothed with [mm] (Dolui 2024)."""
@@ -19,6 +19,7 @@ _GREY_OVER_WHITE = 2.5
 """Blood flow of grey over white matter in the structural picture that CBF is correlated with (Dolui 2024)."""
 PURE_TISSUE: Final = 0.9
 """Share of a tissue in a voxel from which on it counts as that tissue."""
+_LEAST_VOXELS = 2
 
 
 def quality_evaluation_index(
@@ -72,42 +73,90 @@ def quality_evaluation_index(
     0.983
     """
     check_shape("cbf", cbf, ("n_slices", "n_y", "n_x"))
-    for name, part in (("grey_part", grey_part), ("white_part", white_part)):
-        check_shape(name, part, cbf.shape)
-        check_finite(name, part)
-        if part.min() < 0 or part.max() > 1:
-            raise InputError(f"{name}: expected 0 to 1, got {part.min():g} to {part.max():g}")
-    check_shape("mask", mask, cbf.shape)
-    for size in voxel_size:
-        check_positive("voxel_size", size, "mm")
-    used = mask & np.isfinite(cbf)
-    grey, white = used & (grey_part >= PURE_TISSUE), used & (white_part >= PURE_TISSUE)
-    for name, tissue in (("grey_part", grey), ("white_part", white)):
-        if tissue.sum() < 2:
-            raise InputError(f"{name}: expected two voxels or more of at least {PURE_TISSUE:g} in the mask")
-    smooth = _smoothed(cbf, used, voxel_size)
-    structure = _GREY_OVER_WHITE * grey_part + white_part
-    likeness = _correlation(smooth[used], structure[used])
-    n_grey, n_white = int(grey.sum()), int(white.sum())
-    pooled = ((n_grey - 1) * smooth[grey].var(ddof=1) + (n_white - 1) * smooth[white].var(ddof=1)) / (
-        n_grey + n_white - 2
-    )
-    mean = abs(float(smooth[grey].mean()))
-    if mean == 0:
-        return 0.0
-    dispersion, negative = float(pooled) / mean, float(np.mean(smooth[grey] < 0))
-    like = 1 - np.exp(-3.0126 * likeness**2.4419)
-    return float((like * np.exp(-(0.054 * dispersion**0.9272 + 2.8478 * negative**0.5196))) ** (1 / 3))
+    return QualityIndex(grey_part, white_part, voxel_size, mask).of(cbf)
 
 
-def _smoothed(
-    image: NDArray[np.floating], used: NDArray[np.bool_], voxel_size: tuple[float, float, float]
-) -> NDArray[np.float64]:
-    """Gaussian mean over the used voxels around each voxel."""
-    sigma = [QUALITY_SMOOTHING / _FWHM_OF_SIGMA / size for size in voxel_size[::-1]]
-    total = ndimage.gaussian_filter(np.where(used, image, 0.0).astype(np.float64), sigma, mode="constant")
-    weight = ndimage.gaussian_filter(used.astype(np.float64), sigma, mode="constant")
-    return np.divide(total, weight, out=np.zeros_like(total), where=used)
+class QualityIndex:
+    """The index of one map after another of the same scan: what doesn't change is worked out once.
+
+    Parameters
+    ----------
+    grey_part, white_part, voxel_size, mask
+        As in `quality_evaluation_index`.
+
+    Raises
+    ------
+    InputError
+        As there.
+
+    Examples
+    --------
+    >>> grey = np.zeros((1, 8, 9))
+    >>> grey[:, :, ::2] = 1
+    >>> index = QualityIndex(grey, 1 - grey, (100.0, 100.0, 100.0), grey > -1)
+    >>> round(index.of(20 + 40 * grey), 3), round(index.of(60 - 40 * grey), 3)
+    (0.983, 0.0)
+    """
+
+    def __init__(
+        self,
+        grey_part: NDArray[np.floating],
+        white_part: NDArray[np.floating],
+        voxel_size: tuple[float, float, float],
+        mask: NDArray[np.bool_],
+    ) -> None:
+        check_shape("mask", mask, ("n_slices", "n_y", "n_x"))
+        for name, part in (("grey_part", grey_part), ("white_part", white_part)):
+            check_shape(name, part, mask.shape)
+            check_finite(name, part)
+            if part.min() < 0 or part.max() > 1:
+                raise InputError(f"{name}: expected 0 to 1, got {part.min():g} to {part.max():g}")
+        for size in voxel_size:
+            check_positive("voxel_size", size, "mm")
+        self.shape = mask.shape
+        self._sigma = [QUALITY_SMOOTHING / _FWHM_OF_SIGMA / size for size in voxel_size[::-1]]
+        # nothing outside the mask counts
+        boxes = ndimage.find_objects(mask.astype(np.int8))
+        self._box: tuple[slice, ...] = boxes[0] if boxes else (slice(None),) * 3
+        self._mask = np.ascontiguousarray(mask[self._box])
+        self._parts = grey_part[self._box], white_part[self._box]
+        self._structure = _GREY_OVER_WHITE * self._parts[0] + self._parts[1]
+        self._weight = self._filtered(self._mask)
+
+    def of(self, cbf: NDArray[np.floating]) -> float:
+        """Judge a map.
+
+        Raises
+        ------
+        InputError
+            Another shape, or a tissue has fewer than two voxels with a share of 0.9 in the mask.
+        """
+        check_shape("cbf", cbf, self.shape)
+        flow = cbf[self._box]
+        used = self._mask & np.isfinite(flow)
+        is_whole = np.count_nonzero(used) == np.count_nonzero(self._mask)
+        tissues = [used & (part >= PURE_TISSUE) for part in self._parts]
+        for name, tissue in zip(("grey_part", "white_part"), tissues, strict=True):
+            if np.count_nonzero(tissue) < _LEAST_VOXELS:
+                raise InputError(f"{name}: expected two voxels or more of at least {PURE_TISSUE:g} in the mask")
+        weight = self._weight if is_whole else self._filtered(used)
+        total = self._filtered(np.where(used, flow, 0))
+        smooth = np.divide(total, weight, out=np.zeros_like(total), where=used)
+        likeness = _correlation(smooth[used], self._structure[used])
+        grey, white = (smooth[tissue] for tissue in tissues)
+        pooled = ((grey.size - 1) * grey.var(ddof=1) + (white.size - 1) * white.var(ddof=1)) / (
+            grey.size + white.size - 2
+        )
+        mean = abs(float(grey.mean()))
+        if mean == 0:
+            return 0.0
+        dispersion, negative = float(pooled) / mean, float(np.mean(grey < 0))
+        like = 1 - np.exp(-3.0126 * likeness**2.4419)
+        return float((like * np.exp(-(0.054 * dispersion**0.9272 + 2.8478 * negative**0.5196))) ** (1 / 3))
+
+    def _filtered(self, image: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Gaussian sum around each voxel."""
+        return np.asarray(ndimage.gaussian_filter(image.astype(np.float64), self._sigma, mode="constant"))
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

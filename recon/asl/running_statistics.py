@@ -123,13 +123,12 @@ class RunningStatistics:
         mean, variance, tsnr : float32 arrays
             New ones. NaN as in `mean`, `variance` and `tsnr`.
         """
-        mean, variance, tsnr = (np.full(self.shape, np.nan, np.float32) for _ in range(3))
+        mean, variance, tsnr = (np.empty(self.shape, np.float32) for _ in range(3))
         if self.n > 1:
             outputs = (one.reshape(-1) for one in (mean, variance, tsnr))
             kernels.statistics_maps(self._mean.reshape(-1), self._squares.reshape(-1), self.n, *outputs)
-        elif self.n == 1:
-            mean[...] = self._mean
-        return mean, variance, tsnr
+            return mean, variance, tsnr
+        return self.mean(mean), self.variance(variance), self.tsnr(tsnr)
 
     def _output(self, out: NDArray[np.floating] | None) -> NDArray[np.floating]:
         if out is None:

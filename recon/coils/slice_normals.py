@@ -88,7 +88,7 @@ class _SliceCoilNormals:
     """The operators of all slices, each with its maps."""
 
     def __init__(self, operators: Sequence[CoilNormal]) -> None:
-        self.batch = (len(operators),)
+        self.batch: tuple[int, ...] = (len(operators),)
         self._operators = operators
 
     def __call__(self, image: NDArray[np.complex64], out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:

@@ -17,9 +17,6 @@ def warm_up() -> None:
     With a warm cache this takes a fraction of a second; without, a minute.
     """
     row_product_kernels.warm_up()
-    stack = StackTransform([0, 1], 1, 2, 2)
-    partitions = np.zeros((2, 1, 8, 8), np.complex64)
-    stack.combined(stack.coil_images(partitions), partitions)
     paths: tuple[PathName, ...] = ("portable", "wide") if wide_applies((8, 8), 8) else ("portable",)
     for matrix in ((8, 8), (8, 8, 8)):
         trajectory = np.zeros((1, 8, len(matrix)))

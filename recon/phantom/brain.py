@@ -1,4 +1,4 @@
-"""What is where: regions nested in each other, and brains made of them.
+"""What is where: regions nested in each other, and a brain made of them.
 
 A region is an ellipsoid less the regions directly inside it. Everything about it (M0, T1, T2*, CBF, ATT) is
 constant, so that any image of the phantom is a weighted sum of ellipses.
@@ -7,7 +7,7 @@ constant, so that any image of the phantom is a weighted sum of ellipses.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +25,6 @@ __all__ = [
     "TissueClass",
     "brain_phantom",
     "region_index_map",
-    "slow_brain_phantom",
 ]
 
 BRAIN_ARTERIES: Final = ("left carotid", "right carotid", "vertebrobasilar")
@@ -50,21 +49,6 @@ _SUPPLY: Final = MappingProxyType(
     }
 )
 """Shares of the flow that come from each of `BRAIN_ARTERIES`, for regions that have flow."""
-
-_SLOW_ARRIVAL: Final = MappingProxyType(
-    {
-        "gm_left_focus": 0.5,
-        "gm_frontal": 0.8,
-        "gm_left": 1.0,
-        "wm_left_frontal": 1.5,
-        "gm_right": 1.7,
-        "wm_left_parietal": 2.0,
-        "gm_occipital": 2.1,
-        "wm_right": 2.4,
-        "gm_right_deep": 2.5,
-    }
-)
-"""Transit times of `slow_brain_phantom` [s]."""
 
 
 class TissueClass(StrEnum):
@@ -219,7 +203,9 @@ class Phantom:
             if len(region.tissue.arteries) == self.n_arteries:
                 shares[number] = region.tissue.arteries[artery]
             elif region.tissue.cbf:
-                raise InputError(f"arteries: {region.name!r} has flow, but not the shares of {self.n_arteries} arteries")
+                raise InputError(
+                    f"arteries: {region.name!r} has flow, but not the shares of {self.n_arteries} arteries"
+                )
         return shares
 
     def is_class(self, tissue_class: TissueClass) -> NDArray[np.bool_]:
@@ -279,8 +265,8 @@ def brain_phantom() -> Phantom:
 
     Notes
     -----
-    The flow comes from three arteries (`BRAIN_ARTERIES`), in some regions from two of them. All of the label has arrived
-    1.6 s after the end of labelling.
+    The flow comes from three arteries (`BRAIN_ARTERIES`), in some regions from two of them. All label has arrived 1.5 s
+    after the end of labelling.
 
     x grows towards the patient's left and y towards the back when readout and phase encoding point that way (LPS).
     Relaxation times are those of 3 T: GM 1.3 s and 50 ms, WM 1.0 s and 50 ms, CSF 4.3 s and 400 ms.
@@ -321,30 +307,8 @@ def brain_phantom() -> Phantom:
         Region("gm_right_deep", Ellipsoid(-26, -15, -2, 7.5, 9.5, 22, 0.0), right_grey, "wm_right"),
         Region("marker", Ellipsoid(57, -68, 0, 6, 5, 60, 0.0), Tissue(other, m0=90.0, t1=0.3, t2_star=0.08)),
     )
-    return Phantom(tuple(_with_tissue(region, arteries=_SUPPLY.get(region.name, ())) for region in regions))
-
-
-def slow_brain_phantom() -> Phantom:
-    """The brain with transit times from 0.5 to 2.5 s, as in stenosis or old age, for scans of several delays.
-
-    Returns
-    -------
-    Phantom
-        Shapes, flow and relaxation times as of `brain_phantom`.
-
-    Examples
-    --------
-    >>> att = slow_brain_phantom().values("att")
-    >>> att[att > 0].min(), att.max()
-    (np.float64(0.5), np.float64(2.5))
-    """
     return Phantom(
         tuple(
-            _with_tissue(region, att=_SLOW_ARRIVAL.get(region.name, region.tissue.att))
-            for region in brain_phantom().regions
+            replace(region, tissue=replace(region.tissue, arteries=_SUPPLY.get(region.name, ()))) for region in regions
         )
     )
-
-
-def _with_tissue(region: Region, **changes: Any) -> Region:
-    return replace(region, tissue=replace(region.tissue, **changes))

@@ -1,13 +1,21 @@
 """Two kidneys with cortex and medulla in a trunk, cut by coronal slices."""
 
+from dataclasses import replace
+
+from perfline.recon.parameters import LabelingType
 from perfline.recon.phantom.brain import Phantom, Region, Tissue, TissueClass
 from perfline.recon.phantom.ellipsoids import Ellipsoid
 
 __all__ = ["kidney_phantom"]
 
 
-def kidney_phantom() -> Phantom:
+def kidney_phantom(labeling_type: LabelingType = LabelingType.PCASL) -> Phantom:
     """A trunk with liver, spine and two unlike kidneys that no flip, rotation or exchange of axes maps onto itself.
+
+    Parameters
+    ----------
+    labeling_type : LabelingType
+        Whose results the flow and the transit time are: those of pCASL and of FAIR (PASL) differ.
 
     Returns
     -------
@@ -17,9 +25,10 @@ def kidney_phantom() -> Phantom:
 
     Notes
     -----
-    Flow and transit time are the means that pCASL found in healthy kidneys: cortex 201 ml/100 g/min and 0.71 s, medulla
-    84 ml/100 g/min and 0.86 s. T1 at 3 T: cortex 1.15 s, medulla 1.55 s. Liver and muscle stand in with nominal values
-    and without flow: the arteries of the liver are not labelled as those of the kidneys are.
+    Flow and transit time are means of healthy kidneys. pCASL: cortex 201 ml/100 g/min and 0.71 s, medulla 84 ml/100
+    g/min and 0.86 s. FAIR: cortex 362 ml/100 g/min and 0.47 s, medulla 140 ml/100 g/min and 0.70 s. T1 at 3 T: cortex
+    1.15 s, medulla 1.55 s. Liver and muscle stand in with nominal values and without flow: the arteries of the liver
+    are not labelled as those of the kidneys are.
 
     References
     ----------
@@ -33,6 +42,8 @@ def kidney_phantom() -> Phantom:
     """
     cortex = Tissue(TissueClass.CORTEX, m0=90.0, t1=1.15, t2_star=0.04, cbf=201.0, att=0.71)
     medulla = Tissue(TissueClass.MEDULLA, m0=95.0, t1=1.55, t2_star=0.04, cbf=84.0, att=0.86)
+    if labeling_type is LabelingType.PASL:
+        cortex, medulla = replace(cortex, cbf=362.0, att=0.47), replace(medulla, cbf=140.0, att=0.70)
     muscle = Tissue(TissueClass.OTHER, m0=60.0, t1=1.4, t2_star=0.025)
     liver = Tissue(TissueClass.OTHER, m0=75.0, t1=0.8, t2_star=0.02)
     spine = Tissue(TissueClass.OTHER, m0=45.0, t1=0.6, t2_star=0.01)

@@ -17,6 +17,8 @@ from gadgetron.external import Connection
 from perfline.gadgets.mrd.messages import Close, ConfigText, ErrorText, HeaderXml, Image, Message
 from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire import MessageReader, encode
+from perfline.gadgets.server.pool import ScanEnd, WorkerPool
+from perfline.gadgets.server.process_server import ProcessServer
 from perfline.gadgets.server.scan_work import ScanWork
 from perfline.gadgets.server.server import Server
 from perfline.gadgets.summary import ScanSummary
@@ -28,6 +30,7 @@ __all__ = [
     "node_process",
     "node_thread",
     "play_gadgetron",
+    "process_serving",
     "read_answers",
     "run_in_node",
     "serving",
@@ -71,6 +74,29 @@ def serving(n_scans: int = 1, **options: Any) -> Iterator[tuple[Server, list[Sca
     thread.join(_TIMEOUT)
     server.stop()
     assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def process_serving(
+    max_scans: int = 2, grace: float = 0.0, **options: Any
+) -> Iterator[tuple[ProcessServer, list[ScanEnd]]]:
+    """Run a server with a process for each scan, until the end of the block; all ends of scans are there after it.
+
+    The options are those of `ScanWork`.
+    """
+    ends: list[ScanEnd] = []
+    pool = WorkerPool(max_scans)
+    pool.set_work(ScanWork(**{"times": TimeLimits(idle=_TIMEOUT, send=_TIMEOUT), **options}))
+    server = ProcessServer(pool, port=0, on_end=ends.append, grace=grace)
+    server.bind()
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        yield server, ends
+    finally:
+        server.stop()
+        thread.join(_TIMEOUT)
+        assert not thread.is_alive()
 
 
 @dataclass

@@ -561,7 +561,7 @@ def test_chain_that_names_something_not_allowed(name, target, kind):
     ("config", "match"),
     [
         (ConfigName("../../etc/passwd"), "chain: no installed chain '../../etc/passwd'"),
-        (ConfigName("default.xml"), "chain: no installed chain 'default.xml'; installed: epi, pcasl_epi"),
+        (ConfigName("default.xml"), "chain: no installed chain 'default.xml'; installed: asl_images, epi, pcasl_epi"),
         (ConfigText(b"<configuration><version>1</version></configuration>"), "expected <version>2</version>, got 1"),
         (ConfigText(b"not XML"), "chain sent by the client: not XML"),
         (

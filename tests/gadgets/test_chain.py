@@ -31,6 +31,7 @@ def names(stages):
 
 def test_every_installed_chain_can_be_read_and_built():
     epi, spiral = ({f"pcasl_{kind}", f"pcasl_{kind}_split", kind} for kind in ("epi", "spiral"))
+    epi.add("asl_images")
     assert set(installed_chains()) == epi | spiral
     for name in installed_chains():
         chain = load_chain(name)
@@ -99,7 +100,7 @@ def test_a_stranger_can_not_have_a_file_read_as_protocol(path, tmp_path, monkeyp
     (tmp_path / "mine.toml").write_text('[perfusion]\nsubtraction_order = "surround"\n')
     monkeypatch.chdir(tmp_path)
     xml = chain_xml(node(properties=prop("protocol", path)))
-    with pytest.raises(ConfigurationError, match=f"chain given: no installed protocol '{path}'; installed: "):
+    with pytest.raises(ConfigurationError, match=f"chain given: protocol: no installed protocol '{path}'; installed: "):
         parse_chain(xml)
     if path == "mine.toml":
         assert parse_chain(xml, is_own=True).settings().subtraction_order == "surround"
@@ -108,7 +109,7 @@ def test_a_stranger_can_not_have_a_file_read_as_protocol(path, tmp_path, monkeyp
 @pytest.mark.parametrize("name", ["nothing", "../chains/epi", "/etc/passwd", "epi.xml.xml", ""])
 def test_only_installed_names_are_looked_up(name):
     with pytest.raises(
-        ConfigurationError, match=r"no installed chain .*; installed: epi, pcasl_epi, pcasl_epi_split, "
+        ConfigurationError, match=r"no installed chain .*; installed: asl_images, epi, pcasl_epi, pcasl_epi_split, "
     ):
         load_chain(name)
 

@@ -12,6 +12,7 @@ MODULES = sorted([*ROOT.glob("recon/**/*.py"), *ROOT.glob("gadgets/**/*.py")])
 RECON_THIRD_PARTY = {"numpy", "scipy", "numba", "llvmlite"}
 RECON_STANDARD_LIBRARY = {
     "collections",
+    "copy",
     "dataclasses",
     "enum",
     "functools",
@@ -21,7 +22,7 @@ RECON_STANDARD_LIBRARY = {
     "types",
     "typing",
 }
-FOUNDATION = {"stage_data", "errors", "settings", "summary"}
+FOUNDATION = {"stage_data", "errors", "settings", "summary", "waveforms"}
 """Modules of gadgets that every other one may import."""
 MIDDLE = {"mrd", "writers"}
 

@@ -127,6 +127,27 @@ def test_simulate_writes_the_field_map_of_a_spiral(tmp_path):
     assert "--field-map: expected .nii or .nii.gz" in wrong
 
 
+def test_simulate_writes_images_that_can_be_quantified(tmp_path):
+    folder = tmp_path / "images"
+    text = perfline("simulate", "multi_delay", "--images", folder, "--name", "sub-02", "--set", "n_slices=1")
+    assert str(folder / "sub-02_asl.nii.gz") in text
+    perfline("quantify", folder / "sub-02_asl.nii.gz", "--out", tmp_path / "out", "--no-montage")
+    times = nibabel.load(tmp_path / "out" / "sub-02_att.nii.gz").get_fdata()
+    truth = nibabel.load(folder / "sub-02_desc-truth_att.nii.gz").get_fdata()
+    # grey matter of the left hemisphere
+    np.testing.assert_allclose(times[truth == 1], 1, atol=1e-3)
+    wrong = perfline("simulate", "clean", "--images", folder, "--out", tmp_path / "scan.h5", expect=2)
+    assert "--images: expected without --out" in wrong
+
+
+def test_simulate_tells_the_flow_of_each_artery_and_of_kidneys(tmp_path):
+    arguments = ["--out", tmp_path / "scan.h5", "--set", "n_pairs=1", "--set", "n_slices=1"]
+    assert "true mean CBF of grey matter: 3" in perfline("simulate", "vessel_encoded", *arguments)
+    truth = ["--truth", tmp_path / "truth.npz"]
+    assert "true mean RBF of cortex: 20" in perfline("simulate", "kidney_multi_delay", *arguments, *truth)
+    assert np.load(tmp_path / "truth.npz")["att_limited"].shape == (1, 60, 70)
+
+
 def test_simulate_lists_recipes_and_refuses_unknown_ones():
     assert "realistic\n  n_coils=4" in perfline("simulate", "--list")
     assert "expected one of clean, realistic, bench, spiral" in perfline("simulate", "nothing", expect=2)
@@ -179,3 +200,18 @@ def test_serve_and_replay_to_it(scan, tmp_path):
     assert "sent 430 readouts" in text
     assert (tmp_path / "c" / "images.mrd.h5").is_file()
     assert (tmp_path / "s" / "scan_0001" / "sub-01_cbf.nii.gz").is_file()
+
+
+def test_replay_with_faults_tells_what_it_put_in(scan):
+    arguments = ["--json", "--fault", "nan=0.005", "--fault-seed", "3", "--fault-after", "200"]
+    # both pairs lose their label
+    first, again = (perfline("replay", scan[0], *arguments, expect=1).splitlines() for _ in range(2))
+    assert first[-1].startswith("faults put in: ")
+    n_faults = int(first[-1].split()[3])
+    drops = json.loads(first[0])["drops"]
+    assert sum(drop["what"] == "readout" for drop in drops) == n_faults > 0
+    assert json.loads(again[0])["drops"] == drops
+
+
+def test_replay_refuses_a_fault_that_it_does_not_know(scan):
+    assert "expected KIND=RATE" in perfline("replay", scan[0], "--fault", "lose=0.1", expect=2)

@@ -3,6 +3,7 @@ import pytest
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.simulate.change_recipe import change_recipe, describe_recipe
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.label_plan import TimeEncoding
 from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.recon.errors import InputError
 
@@ -46,3 +47,14 @@ def test_every_option_is_described():
     text = describe_recipe(RECIPE)
     assert "  volume_order=both" in text.splitlines()
     assert len(text.splitlines()) == len(vars(RECIPE))
+
+
+def test_options_of_the_labels_have_names_of_their_own():
+    recipe = EpiRecipe(labels=TimeEncoding(), repetition_time=6.0)
+    changed = change_recipe(recipe, ["labels.size=4", "labels.order=walsh", "n_pairs=3"])
+    assert (changed.labels, changed.n_pairs) == (TimeEncoding(4, "walsh", (0.4,)), 3)
+    assert "  labels=TimeEncoding\n  labels.size=8\n  labels.order=natural\n" in describe_recipe(recipe)
+    with pytest.raises(ConfigurationError, match=r"unknown option 'labels\.size'"):
+        change_recipe(RECIPE, ["labels.size=4"])
+    with pytest.raises(InputError, match="size: expected one of"):
+        change_recipe(recipe, ["labels.size=5"])

@@ -1,16 +1,24 @@
 import numpy as np
 import pytest
 
+from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.simulate.field_map import scan_geometry
+from perfline.gadgets.simulate.header import scan_header_xml
 from perfline.gadgets.simulate.raw_data import scan_truth
-from perfline.gadgets.simulate.recipes import EPI_RECIPES, RECIPES, SPIRAL_RECIPES
+from perfline.gadgets.simulate.recipes import EPI_RECIPES, LABEL_RECIPES, RECIPES, SPIRAL_RECIPES
 from perfline.gadgets.simulate.spiral_recipe import SpiralEncoding
 from perfline.gadgets.simulate.volume_plan import planned_volumes
 
 
 def test_every_recipe_has_a_name_of_its_own():
-    assert dict(RECIPES) == {**EPI_RECIPES, **SPIRAL_RECIPES}
-    assert len(RECIPES) == len(EPI_RECIPES) + len(SPIRAL_RECIPES)
+    assert dict(RECIPES) == {**EPI_RECIPES, **SPIRAL_RECIPES, **LABEL_RECIPES}
+    assert len(RECIPES) == len(EPI_RECIPES) + len(SPIRAL_RECIPES) + len(LABEL_RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_reader_finds_nothing_odd_in_a_header(name):
+    # a scan of ours shall not warn its user
+    assert parse_scan_header(scan_header_xml(RECIPES[name])).warnings == ()
 
 
 def test_bench_is_the_case_of_the_benchmark():

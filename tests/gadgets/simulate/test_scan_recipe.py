@@ -3,10 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from perfline.gadgets.simulate.anatomy import Anatomy
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.label_plan import Delays, TimeEncoding, VesselEncoding
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, slice_directions
+from perfline.recon.asl.labeling import BolusCutOffTechnique
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import LabelingType
+from perfline.recon.phantom.brain import brain_phantom
+from perfline.recon.phantom.kidney import kidney_phantom
+from perfline.recon.phantom.slow_brain import slow_brain_phantom
 
 SMALL = EpiRecipe(n_pairs=2, n_m0=2, n_slices=5)
 
@@ -44,6 +50,32 @@ def test_pasl_has_no_labelling_before_its_delay():
     assert replace(SMALL, labeling_type=LabelingType.PASL).preparation_time == pytest.approx(1.8)
 
 
+def test_each_component_has_its_own_contrast():
+    recipe = replace(SMALL, labels=Delays((2.5, 0.5), (1.0, 1.4)))
+    schemes = [recipe.series_of(one).scheme for one in recipe.components]
+    assert [(one.labeling_duration, one.post_labeling_delay) for one in schemes] == [(1.0, 2.5), (1.4, 0.5)]
+    # the series as a whole is that of the longest delay, and so is the time that a repetition needs
+    assert recipe.series == recipe.series_of(recipe.components[0])
+    assert recipe.preparation_time == pytest.approx(3.5)
+    assert recipe.preparation_time_of(recipe.components[1]) == pytest.approx(1.9)
+    vessels = replace(SMALL, labels=VesselEncoding())
+    assert [vessels.series_of(one).artery for one in vessels.components] == [0, 1, 2]
+    assert vessels.series.artery is None
+
+
+def test_sub_boli_fill_the_preparation():
+    recipe = replace(SMALL, labels=TimeEncoding(4, "walsh", (1.2, 0.8, 0.5)), post_labeling_delay=0.3)
+    assert recipe.preparation_time == pytest.approx(2.8)
+
+
+def test_phantom_is_the_anatomy():
+    assert replace(SMALL, anatomy=Anatomy.KIDNEY).phantom == kidney_phantom()
+    pulsed = replace(SMALL, anatomy=Anatomy.KIDNEY, labeling_type=LabelingType.PASL)
+    assert pulsed.phantom == kidney_phantom(LabelingType.PASL)
+    assert replace(SMALL, anatomy=Anatomy.SLOW_BRAIN).phantom == slow_brain_phantom()
+    assert SMALL.phantom == brain_phantom()
+
+
 def test_a_scan_needs_a_readout():
     with pytest.raises(TypeError, match="abstract"):
         SimulationRecipe()
@@ -59,6 +91,15 @@ def test_a_scan_needs_a_readout():
         ({"repetition_time": 3.7}, r"repetition_time: expected at least 3\.8 s, got 3\.7 s"),
         ({"m0_repetition_time": 2.0}, "m0_repetition_time: expected at least"),
         ({"background_suppression_pulses": -1}, "background_suppression_pulses"),
+        ({"labels": Delays((0.5, 2.3))}, r"repetition_time: expected at least 4\.3 s, got 4\.2 s"),
+        ({"labels": TimeEncoding(4), "labeling_type": LabelingType.PASL}, "labels: expected PCASL or CASL"),
+        (
+            {"labeling_type": LabelingType.PASL, "bolus_cut_off_technique": BolusCutOffTechnique.QUIPSS},
+            "bolus_cut_off_technique: expected QUIPSSII or Q2TIPS, got QUIPSS",
+        ),
+        ({"labels": VesselEncoding(((1.0, 1.0), (1.0, -1.0)))}, "a column for each of the 3 arteries of brain, got 1"),
+        ({"labels": VesselEncoding(), "anatomy": Anatomy.KIDNEY}, "each of the 0 arteries of kidney, got 3"),
+        ({"labels": TimeEncoding(4), "label_first": True}, "label_first: expected false for an encoded scan"),
     ],
 )
 def test_impossible_scans_are_refused(changes, match):

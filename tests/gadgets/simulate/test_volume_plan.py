@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.label_plan import Delays, TimeEncoding
 from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.gadgets.simulate.volume_plan import planned_shots, planned_volumes
 
@@ -45,3 +46,30 @@ def test_shots_of_control_and_label_can_alternate():
     assert [(plan.volume.number, plan.shot) for plan in shots[:4]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [(plan.volume.number, plan.shot) for plan in shots[4:8]] == [(2, 0), (3, 0), (2, 1), (3, 1)]
     assert [plan.start for plan in shots[4:7]] == pytest.approx([32, 36.2, 40.4])
+
+
+def test_delays_are_told_by_phase():
+    recipe = replace(SMALL, labels=Delays((0.5, 1.2)), n_m0=1)
+    assert [(one.repetition, one.set, one.phase, one.kind) for one in planned_volumes(recipe)] == [
+        (0, 0, 0, 0),
+        *[
+            (repetition, label, phase, 1 + 2 * phase + label)
+            for repetition in (0, 1)
+            for phase in (0, 1)
+            for label in (0, 1)
+        ],
+    ]
+    counted = planned_volumes(replace(recipe, volume_order=VolumeOrder.ASLCONTEXT))
+    assert [(one.repetition, one.set, one.phase) for one in counted] == [(number, 0, 0) for number in range(9)]
+
+
+def test_cycles_are_told_by_set():
+    recipe = replace(SMALL, labels=TimeEncoding(4), n_m0=1)
+    assert [(one.repetition, one.set, one.kind) for one in planned_volumes(recipe)[1:]] == [
+        (block, cycle, 1 + cycle) for block in (0, 1) for cycle in range(4)
+    ]
+    # the shots of a whole block alternate: none of its volumes is complete without the others
+    shots = planned_shots(replace(recipe, n_shots=2, interleaved_shots=True))
+    assert [(plan.volume.number, plan.shot) for plan in shots[2:10]] == [(1 + one, 0) for one in range(4)] + [
+        (1 + one, 1) for one in range(4)
+    ]

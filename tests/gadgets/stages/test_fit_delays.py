@@ -217,3 +217,21 @@ def test_what_cannot_be_fitted_is_refused(changes, message):
 def test_a_delay_that_was_not_declared_is_refused():
     with pytest.raises(ScanHeaderError, match=r"\(0.7, 1.8\) s are none of"):
         fitted([difference(0.7)])
+
+
+def test_pairs_without_scatter_say_nothing_of_noise():
+    # simulated without noise: as one pair, not a variance of zero for all voxels
+    items = [m0(), *(difference(delay, index) for index in (0, 1) for delay in DELAYS)]
+    flow = of_type(fitted(items), CbfVolume)[-1]
+    np.testing.assert_allclose(flow.cbf[INSIDE], CBF[INSIDE], rtol=1e-3)
+    assert (flow.fit.status[INSIDE] == FitStatus.CONVERGED).all()
+    assert np.isnan(flow.standard_error[INSIDE]).all()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_scale_of_the_images_does_not_matter_to_the_status(scale):
+    items = [m0(), *(difference(delay) for delay in DELAYS)]
+    scaled = [replace(item, image=(scale * item.image).astype(np.float32)) for item in items]
+    (flow,), (other,) = (of_type(fitted(one), CbfVolume) for one in (items, scaled))
+    np.testing.assert_array_equal(flow.fit.status, other.fit.status)
+    np.testing.assert_allclose(other.cbf[INSIDE], CBF[INSIDE], rtol=1e-3)

@@ -52,6 +52,15 @@ def test_by_order_of_arrival_a_dropped_volume_keeps_its_place():
     assert types(run(stage, items)) == [M0, LABEL, CONTROL]
 
 
+@pytest.mark.parametrize("key", [VolumeKey(64, 1), VolumeKey(0, 4), VolumeKey(1, 0, phase=2), VolumeKey(1, average=8)])
+def test_a_volume_that_only_wrong_counters_speak_of_has_no_place(key):
+    stage = by_context("m0scan", "control", "label", "control", "label", set=Limits(0, 1), repetition=Limits(0, 1))
+    lost = Dropped("volume", "readouts missing", key)
+    results = run(stage, [unlabelled(0, 0, is_m0=True), unlabelled(0, 0), lost, unlabelled(0, 1), unlabelled(1, 0)])
+    assert types(results) == [M0, CONTROL, LABEL, CONTROL]
+    assert of_type(results, Dropped) == [lost]
+
+
 def test_later_echoes_pass_unlabelled_and_are_mentioned_once():
     results = run(Label(scan_header()), [unlabelled(contrast=1), unlabelled(1, contrast=1)])
     assert [v.label for v in of_type(results, Volume)] == [None, None]

@@ -8,7 +8,7 @@ from stage_items import of_type, run
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.settings import Settings
-from perfline.gadgets.stage_data import Dropped, Notice, VolumeKey
+from perfline.gadgets.stage_data import Dropped, KSpaceSlice, Notice, VolumeKey
 from perfline.gadgets.stage_data import Volume as VolumeItem
 from perfline.gadgets.stages.accumulate import Accumulate
 from perfline.gadgets.stages.reconstruct_epi import ReconstructEpi
@@ -85,6 +85,35 @@ def test_navigators_demanded_but_absent():
     slices = run(Accumulate(HEADER, settings), readouts)
     with pytest.raises(ScanHeaderError, match="expected navigators of both polarities"):
         run(ReconstructEpi(HEADER, settings), slices)
+
+
+@pytest.mark.parametrize("ghost_correction", ["auto", "data"])
+def test_lines_of_one_direction_have_no_ghost(ghost_correction):
+    settings = Settings(ghost_correction=ghost_correction)
+    readouts = [replace(r, is_reversed=False) for r in volume_readouts(coil_images()[0], VolumeKey(0), n_navigators=0)]
+    slices = [item for item in run(Accumulate(HEADER, settings), readouts) if isinstance(item, KSpaceSlice)]
+    plain = [replace(item, lines=item.lines.copy()) for item in slices]
+    volumes = [
+        of_type(run(ReconstructEpi(HEADER, used), items), VolumeItem)[0]
+        for used, items in ((settings, slices), (Settings(ghost_correction="none"), plain))
+    ]
+    np.testing.assert_array_equal(volumes[0].image, volumes[1].image)
+
+
+def test_what_an_incomplete_first_volume_taught_is_forgotten():
+    # its offset would stay for the scan, and it may be of a wrong line
+    settings = Settings(coil_combination="sum_of_squares")
+    images, _ = coil_images()
+    first, second = (list(volume_readouts(images, VolumeKey(number))) for number in (0, 1))
+    spoilt = [replace(r, samples=r.samples * np.complex64(1j if r.is_reversed else 1)) for r in first]
+    spoilt = [r for r in spoilt if (r.counters.slice, r.counters.line) != (HEADER.n_slices - 1, 3)]
+    both = [*spoilt, *second]
+    after, alone = (
+        of_type(run(ReconstructEpi(HEADER, settings), run(Accumulate(HEADER, settings), items)), VolumeItem)
+        for items in (both, second)
+    )
+    assert [volume.key for volume in after] == [VolumeKey(1)]
+    np.testing.assert_array_equal(after[0].image, alone[0].image)
 
 
 def test_without_navigators_auto_says_that_it_estimates_from_the_lines():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from perfline.recon.asl.quality_index import quality_evaluation_index
+from perfline.recon.asl.quality_index import QualityIndex, quality_evaluation_index
 from perfline.recon.errors import InputError
 
 RNG = np.random.default_rng(9)
@@ -64,3 +64,22 @@ def test_smoothing_stays_within_the_mask():
 def test_bad_arguments_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         index(np.ones(SHAPE), **changes)
+
+
+def test_one_map_after_another_is_judged_as_each_by_itself():
+    kept = QualityIndex(GREY, WHITE, VOXEL, MASK)
+    perfusion = 60 * GREY + 20 * WHITE
+    noisy = perfusion + RNG.normal(0, 20, SHAPE)
+    holes = noisy.copy()
+    holes[1, 5:8, 4:9] = np.nan
+    for cbf in (perfusion, noisy, holes, noisy):
+        assert kept.of(cbf) == index(cbf)
+    assert kept.of(holes) != kept.of(noisy)
+    with pytest.raises(InputError, match="cbf: expected"):
+        kept.of(noisy[:1])
+
+
+def test_what_lies_outside_of_the_mask_does_not_count():
+    noisy = 60 * GREY + 20 * WHITE + RNG.normal(0, 20, SHAPE)
+    assert index(np.where(MASK, noisy, 1e6)) == index(noisy)
+    assert np.isfinite(index(np.where(MASK, noisy, np.nan)))

@@ -76,3 +76,19 @@ def test_faults_are_named_and_leave_the_sum_alone(plan):
 def test_wrong_weights_are_refused(plan):
     with pytest.raises(InputError, match=r"weights: expected \(4, 130\), got \(130, 4\)"):
         IncrementalAdjoint(plan, weights=np.ones((130, 4), np.float32))
+
+
+def test_arrays_of_the_caller_are_used(plan):
+    samples = complex_noise(1, (3, *plan.sample_shape))
+    sums, scratch = plan.empty_images(2, 3), plan.empty_images(3)
+    sums[:] = np.nan
+    for volume in range(2):
+        incremental = IncrementalAdjoint(plan, (3,), out=sums[volume], scratch=scratch)
+        for shot in (3, 1, 0, 2):
+            incremental.add(shot, samples[:, shot] * np.float32(1 + volume))
+        assert incremental.missing == ()
+    wanted = plan.adjoint(samples)
+    for volume in range(2):
+        assert relative_error(sums[volume], (1 + volume) * wanted) < 1e-6
+    with pytest.raises(InputError, match=r"scratch: expected \(3, 18, 22\), got \(2, 18, 22\)"):
+        IncrementalAdjoint(plan, (3,), scratch=plan.empty_images(2))

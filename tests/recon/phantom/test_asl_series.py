@@ -111,3 +111,18 @@ def test_other_errors_name_the_argument():
         cbf_factor(PCASL, -1.0)
     with pytest.raises(InputError, match="post_labeling_delay"):
         label_difference(PCASL, 60.0, 1.0, 1.3, -1.0)
+
+
+def test_arteries_share_the_difference():
+    phantom = brain_phantom()
+    series = AslSeries(replace(PCASL, model=KineticModel.BUXTON), 4.5, (0.0, 0.1))
+    whole = slice_signals(phantom, series, 1)
+    parts = [slice_signals(phantom, replace(series, artery=number), 1) for number in range(3)]
+    # shares add up to one in all regions with flow; rounding only
+    np.testing.assert_allclose(sum(part.delta_m for part in parts), whole.delta_m, rtol=1e-12)
+    right = phantom.names.index("gm_right")
+    assert parts[1].delta_m[right] == pytest.approx(0.8 * whole.delta_m[right])
+    for part in parts:
+        np.testing.assert_array_equal(part.static, whole.static)
+    with pytest.raises(InputError, match="artery: expected one of the 3"):
+        slice_signals(phantom, replace(series, artery=3), 0)

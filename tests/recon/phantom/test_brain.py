@@ -6,6 +6,7 @@ from reference.phantom import region_values_on_raster
 
 from perfline.recon.errors import InputError
 from perfline.recon.phantom.brain import (
+    BRAIN_ARTERIES,
     Phantom,
     Region,
     Tissue,
@@ -82,3 +83,28 @@ def test_order_and_names_are_checked():
 def test_tissue_refuses_impossible_values(name, value):
     with pytest.raises(InputError, match=name):
         replace(WATER, **{name: value})
+
+
+def test_three_arteries_feed_the_brain():
+    phantom = brain_phantom()
+    shares = np.stack([phantom.artery_shares(number) for number in range(phantom.n_arteries)])
+    assert len(shares) == len(BRAIN_ARTERIES) == 3
+    has_flow = phantom.values("cbf") > 0
+    np.testing.assert_allclose(shares.sum(axis=0), has_flow)
+    # each artery has a territory of its own, and some regions have two arteries
+    assert (shares.max(axis=1) == 1).all()
+    assert ((shares > 0).sum(axis=0) == 2).any()
+    left, right, behind = (dict(zip(phantom.names, share, strict=True)) for share in shares)
+    assert left["gm_left"] == right["wm_right"] == behind["gm_occipital"] == 1
+    assert left["gm_right"] == right["gm_left"] == 0
+
+
+def test_shares_of_arteries_are_asked_for_where_there_are_none():
+    with pytest.raises(InputError, match=r"arteries: expected shares that add up to 1, got \(0\.5, 0\.4\)"):
+        replace(WATER, arteries=(0.5, 0.4))
+    with pytest.raises(InputError, match="artery: expected one of the 3 of the phantom, got number 3"):
+        brain_phantom().artery_shares(3)
+    fed = Region("fed", Ellipsoid(0, 0, 0, 5, 5, 5), replace(WATER, cbf=50.0, arteries=(1.0, 0.0)))
+    other = Region("other", Ellipsoid(20, 0, 0, 5, 5, 5), replace(WATER, cbf=50.0))
+    with pytest.raises(InputError, match="'other' has flow, but not the shares of 2 arteries"):
+        Phantom((fed, other)).artery_shares(0)
