@@ -292,7 +292,9 @@ class _Scan:
                 item = Dropped("readout", str(error))
             if not self._has_begun and (item is None or isinstance(item, Readout | Image | Waveform | Dropped)):
                 self._begin()
-            if isinstance(item, Readout | Image | Dropped):
+            if isinstance(item, Readout):
+                self._runner.feed(item)
+            elif isinstance(item, Image | Dropped):
                 self._n_images_in += isinstance(item, Image)
                 self._runner.feed(item)
             elif item is None:

@@ -6,11 +6,13 @@ Axis order is (slice, coil, y, x). Each derived item keeps its ``source``: what 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.recon.epi.ramp import ReadoutOperator
 from perfline.recon.parameters import ImageAxis, LabelingType, TrapezoidReadout, VolumeType
 
 __all__ = [
@@ -77,7 +79,8 @@ class Counters:
     average: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+# not frozen, as Counters: one is made for each readout
+@dataclass(slots=True, unsafe_hash=True)
 class VolumeKey:
     """The counters that tell one volume from another."""
 
@@ -301,16 +304,19 @@ class SliceGeometry:
 
 @dataclass(frozen=True)
 class KSpaceSlice:
-    """All lines of one slice of one volume, already transformed along the readout.
+    """All lines of one slice of one volume, as they came.
 
-    ``lines`` is complex64 (n_lines, n_coils, n_x); ``line_numbers``, ``is_reversed`` and ``shots`` (n_lines,) tell
-    what each line is; ``navigators`` complex64 (n_navigators, n_coils, n_x) with ``navigator_is_reversed`` and
-    ``navigator_shots``.
+    ``raw`` is complex64 (n_lines, n_coils, n_samples), C-contiguous, in time order, not whitened; ``readout`` leads
+    from it to the pixels along x, ``whitening`` (n_coils, n_coils) to coils of equal noise (None: no noise scan).
+    ``line_numbers``, ``is_reversed`` and ``shots`` (n_lines,) tell what each line is; ``navigators`` complex64
+    (n_navigators, n_coils, n_x), whitened and transformed, with ``navigator_is_reversed`` and ``navigator_shots``.
     """
 
     key: VolumeKey
     slice: int
-    lines: NDArray[np.complex64]
+    raw: NDArray[np.complex64]
+    readout: ReadoutOperator
+    whitening: NDArray[np.complex64] | None
     line_numbers: NDArray[np.int64]
     is_reversed: NDArray[np.bool_]
     shots: NDArray[np.int64]
@@ -323,6 +329,15 @@ class KSpaceSlice:
     phase_dir: tuple[float, float, float]
     slice_dir: tuple[float, float, float]
     time_stamp: float
+
+    @cached_property
+    def lines(self) -> NDArray[np.complex64]:
+        """The lines whitened and transformed along the readout, (n_lines, n_coils, n_x); made when first asked for."""
+        lines = np.empty((*self.raw.shape[:2], self.readout.forward.shape[1]), np.complex64)
+        for polarity, matrix in ((False, self.readout.forward), (True, self.readout.reversed)):
+            chosen = self.is_reversed == polarity
+            lines[chosen] = self.raw[chosen] @ matrix
+        return lines if self.whitening is None else np.matmul(self.whitening, lines)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The kernels of the NUFFT have a warm-up of their own (`recon.nufft.warm_up`): an
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from perfline.recon.asl import kernels as asl_kernels
 from perfline.recon.asl import kinetic_kernels, multi_delay_kernels, region_kernels, robust_kernels
@@ -28,10 +29,12 @@ KERNEL_MODULES: tuple[Callable[[], None], ...] = (
 """The ``warm_up`` of each kernel module."""
 
 
+@cache
 def warm_up() -> None:
     """Call every kernel once with the types of production, so that none compiles while a scan runs.
 
     With a warm cache this takes a fraction of a second; after an update of perfline or numba some ten seconds, once.
+    A second call in one process does nothing.
     """
     for warm_up_module in KERNEL_MODULES:
         warm_up_module()

@@ -8,6 +8,9 @@ Time runs in the sender, from just before it connects to CLOSE received, which t
 latency is the one of the scan's summary, from the last readout of a pair being read from the socket to its CBF images
 being handed to the socket; paced like a scan, the sender's view of it is given too. At full speed readouts also wait
 in the socket's buffers: that is throughput, and not in the latency.
+
+A second, larger scan (32 coils, 24 slices) is sent at the scanner's pace, and read by our reader and by that of the
+`ismrmrd` package.
 """
 
 import os
@@ -26,6 +29,7 @@ import numpy as np
 
 from perfline.gadgets.bench.figures import Figure
 from perfline.gadgets.bench.machine import OtherWork
+from perfline.gadgets.bench.readers import measure_readers
 from perfline.gadgets.bench.stream_sender import Order, Pace, SenderProcess, Sent
 from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.messages import Close
@@ -59,6 +63,8 @@ _COPY_BYTES: Final = 1 << 26
 _TOY: Final = replace(
     EPI_RECIPES["bench"], n_coils=2, n_slices=2, matrix_x=16, matrix_y=20, n_samples=36, dwell_time=14e-6, n_pairs=2
 )
+_LARGE: Final = replace(EPI_RECIPES["bench"], n_coils=32, n_slices=24, repetition_time=5.0, n_pairs=3)
+_LARGE_TOY: Final = replace(_TOY, n_coils=3, n_slices=3)
 _CASES: Final = MappingProxyType(
     {Pace.FILE: "sent from file", Pace.STEADY: "sent in 1.3 s", Pace.MEMORY: "sent from memory"}
 )
@@ -119,12 +125,33 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
     yield _figure(case, "over without, median", float(np.median(ratios)), "")
     yield _figure(case, "over without, worst", max(ratios), "")
     yield from _latency(case, [with_spool for with_spool, _ in spooled], with_aims=False)
-    case = "at the scanner's pace"
-    yield from _latency(case, paced, with_aims=not is_small)
+    yield from _paced("at the scanner's pace", paced, with_aims=not is_small)
+    yield _figure("machine", "scan copied once in memory", _copying_time(sinks[Pace.FILE][0].n_bytes), "s")
+    yield from _measure_large(rounds, is_small=is_small, report=report)
+
+
+def _measure_large(rounds: int, *, is_small: bool, report: Callable[[str], None]) -> Iterator[Figure]:
+    """The larger scan."""
+    recipe = _LARGE_TOY if is_small else _LARGE
+    with tempfile.TemporaryDirectory(prefix="perfline-bench-") as folder:
+        path = Path(folder) / "large.h5"
+        report(f"writing a scan of {recipe.n_coils} coils")
+        write_scan(path, recipe)
+        with SenderProcess(path) as sender:
+            track = _Track(sender, recipe.n_pairs, _TOY_SECONDS if is_small else _SECONDS)
+            report(f"{recipe.n_coils} coils at the scanner's pace")
+            paced = [track.through_chain(Pace.SCANNER) for _ in range(min(rounds, _N_PACED_ROUNDS))]
+        yield from _paced(f"{recipe.n_coils} coils at the scanner's pace", paced, with_aims=not is_small)
+        report("readers in turn")
+        yield from measure_readers(path, _BENCH, rounds, is_small=is_small)
+
+
+def _paced(case: str, paced: Sequence[_ChainRun], *, with_aims: bool) -> Iterator[Figure]:
+    """Latencies at the scanner's pace, ours and the sender's."""
+    yield from _latency(case, paced, with_aims=with_aims)
     seen = [latency for run in paced for latency in run.sent.latencies]
     yield _figure(case, "CBF latency seen by the sender, median", 1e3 * float(np.median(seen)), "ms")
     yield _figure(case, "CBF latency seen by the sender, worst", 1e3 * max(seen), "ms")
-    yield _figure("machine", "scan copied once in memory", _copying_time(sinks[Pace.FILE][0].n_bytes), "s")
 
 
 def _run_rounds(

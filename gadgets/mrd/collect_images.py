@@ -38,9 +38,9 @@ class CollectImages:
 
     def process(self, item: object) -> Iterable[object]:
         """Take one image; yield the item when its last slice is in."""
-        if not isinstance(item, Image):
-            yield item
-            return
+        return self._collect(item) if isinstance(item, Image) else (item,)
+
+    def _collect(self, item: Image) -> Iterable[object]:
         try:
             # the images of an item share their meta: it is decoded once
             if self._open is None or item.attributes != self._open.attributes:

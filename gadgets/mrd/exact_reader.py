@@ -71,6 +71,23 @@ class ExactReader:
         self._start = start + n_bytes
         return self._buffer[start : self._start]
 
+    def take_own(self, n_bytes: int, what: str) -> bytearray:
+        """Next bytes in memory of their own, aligned for any array.
+
+        Raises
+        ------
+        TruncatedStreamError
+            The stream ended too early.
+        """
+        start = self._start
+        end = start + n_bytes
+        if end <= self._end:
+            self._start = end
+            return bytearray(self._buffer[start:end])
+        target = bytearray(n_bytes)
+        self.fill(memoryview(target), what)
+        return target
+
     def fill(self, target: memoryview, what: str) -> None:
         """Fill a buffer with the next bytes.
 

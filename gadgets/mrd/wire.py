@@ -70,6 +70,7 @@ class MessageReader:
     def __init__(self, receive: Receive, limits: WireLimits | None = None) -> None:
         self._reader = ExactReader(receive)
         self._limits = limits or WireLimits()
+        self._no_trajectory = np.empty((0, 0), np.float32)
         self._parsers: dict[int, Callable[[], Message]] = {
             MessageId.CONFIG_FILE: self._config_name,
             MessageId.CONFIG_TEXT: self._config_text,
@@ -123,12 +124,17 @@ class MessageReader:
                 f"acquisition header: {n_channels} channels of {n_samples} samples in {n_dimensions} dimensions"
                 f" are more than the {self._limits.n_channels} channels and {self._limits.readout} bytes allowed"
             )
-        trajectory = np.empty((n_samples, n_dimensions), np.float32)
-        if trajectory.size:
-            self._reader.fill(_bytes_of(trajectory), "an acquisition's trajectory")
-        data = np.empty((n_channels, n_samples), np.complex64)
-        if data.size:
-            self._reader.fill(_bytes_of(data), "an acquisition's data")
+        take, trajectory = self._reader.take_own, self._no_trajectory
+        if n_samples * n_dimensions:
+            of_trajectory = take(4 * n_samples * n_dimensions, "an acquisition's trajectory")
+            trajectory = np.ndarray((n_samples, n_dimensions), np.float32, of_trajectory)
+        elif trajectory.shape != (n_samples, n_dimensions):
+            trajectory = self._no_trajectory = np.empty((n_samples, n_dimensions), np.float32)
+        if not n_channels * n_samples:
+            return Acquisition(head, trajectory, np.empty((n_channels, n_samples), np.complex64))
+        data = np.ndarray(
+            (n_channels, n_samples), np.complex64, take(8 * n_channels * n_samples, "an acquisition's data")
+        )
         return Acquisition(head, trajectory, data)
 
     def _image(self) -> Image:

@@ -1,13 +1,13 @@
-"""Readouts to complete slices: whitens and regrids each readout on arrival, decides by counts when a slice is complete.
+"""Readouts to complete slices: checks and keeps each line on arrival, decides by counts when a slice is complete.
 
-A slice is complete when every line that the header announces is in, or when a line carries LAST_IN_SLICE. The
-arrival of
-the next volume only tells that something is missing; it never completes anything (labelling takes seconds: nobody
+Lines are kept as they came; navigators, of which the ghost is estimated, are whitened and regridded. A slice is
+complete when every line that the header announces is in, or when a line carries LAST_IN_SLICE. The arrival of the
+next volume only tells that something is missing; it never completes anything (labelling takes seconds: nobody
 waits).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,19 @@ from perfline.recon.parameters import TrapezoidReadout
 
 __all__ = ["Accumulate"]
 
+_Shape = tuple[int, int, int]
+"""Of a readout: its samples, and how many of them are discarded at the start and at the end."""
+
 
 @dataclass
 class _OpenSlice:
     """A slice that still waits for lines."""
 
-    lines: NDArray[np.complex64]
     first: Readout
+    raw: NDArray[np.complex64] = field(default_factory=lambda: np.empty((0, 0, 0), np.complex64))
+    """Of all lines that the slice may have; empty before the first one."""
+    shapes: dict[bool, _Shape] = field(default_factory=dict)
+    """Of the lines of either polarity, by whether they are reversed."""
     line_numbers: list[int] = field(default_factory=list)
     is_reversed: list[bool] = field(default_factory=list)
     shots: list[int] = field(default_factory=list)
@@ -45,6 +51,11 @@ class _OpenSlice:
     shot: int = 0
     n_expected: int = 0
     """Lines of the whole slice, known from its first line on."""
+
+    def forget_lines(self) -> None:
+        """Begin anew, but for the navigators."""
+        for of_lines in (self.shapes, self.line_numbers, self.is_reversed, self.shots):
+            of_lines.clear()
 
 
 @dataclass
@@ -57,7 +68,7 @@ class _OpenVolume:
 
 
 class Accumulate:
-    """Collect the readouts of each slice, whitened and transformed along the readout.
+    """Collect the readouts of each slice.
 
     Yields a `KSpaceSlice` as soon as its last line is in, `Dropped` for volumes with missing lines.
 
@@ -77,28 +88,31 @@ class Accumulate:
         self._line_limits = limits
         self._slice_limits = header.limits["slice"]
         self._whiten = Prewhiten(header, header.trapezoid.dwell_time if header.trapezoid else 0.0)
-        self._operators: dict[tuple[int, int, int], ReadoutOperator] = {}
-        self._is_view_checked = False
+        self._operators: dict[_Shape, ReadoutOperator] = {}
+        self._mixed_operators: dict[tuple[_Shape, _Shape], ReadoutOperator] = {}
+        self._is_begun = False
         self._open: dict[int, _OpenVolume] = {}
         self._finished: dict[int, VolumeKey] = {}
         self._n_ignored = 0
 
-    def process(self, item: object) -> Iterator[object]:
+    def process(self, item: object) -> Iterable[object]:
         """Take a readout; yield what it completed.
 
         Raises
         ------
         ReadoutError
-            Channel or sample count changes, line or slice outside the limits, NaN, repeated line, volume already ended.
+            Channel or sample count changes, line or slice outside the limits, NaN, repeated line, volume already ended,
+            other discarded samples than those of the slice's lines of the same polarity.
         """
         if not isinstance(item, Readout):
-            yield item
-        elif item.purpose is Purpose.NOISE:
-            yield from self._whiten.add_noise(item)
-        elif item.purpose in (Purpose.IMAGING, Purpose.NAVIGATOR):
-            yield from self._add(item)
-        else:
-            self._n_ignored += 1
+            return (item,)
+        if item.purpose is Purpose.IMAGING or item.purpose is Purpose.NAVIGATOR:
+            # most readouts complete nothing: no generator is made for them
+            return self._add(item)
+        if item.purpose is Purpose.NOISE:
+            return tuple(self._whiten.add_noise(item))
+        self._n_ignored += 1
+        return ()
 
     def finish(self) -> Iterator[object]:
         """Report volumes that never became complete, and readouts that had no use."""
@@ -122,8 +136,8 @@ class Accumulate:
 
     def _operator(self, readout: Readout) -> ReadoutOperator:
         """Return the regridding operator, made once for each shape of readout."""
-        n_samples = readout.samples.shape[1]
-        shape = (n_samples, readout.discard_pre, readout.discard_post)
+        shape = _shape_of(readout)
+        n_samples = shape[0]
         if shape not in self._operators:
             trapezoid = self._header.trapezoid
             if trapezoid is None or not trapezoid.is_ramped:
@@ -147,8 +161,7 @@ class Accumulate:
         return self._operators[shape]
 
     def _check_field_of_view(self, readout: Readout) -> Iterator[Notice]:
-        """Say so, once, where the samples are too far apart for the whole field of view."""
-        self._is_view_checked = True
+        """Say so where the samples are too far apart for the whole field of view."""
         alias_free = self._operator(readout).alias_free_field_of_view
         wanted = self._header.readout_axis.field_of_view_recon
         if alias_free < wanted:
@@ -158,73 +171,129 @@ class Accumulate:
                 " within that width, pixels outside it are empty, and what lies there folds in",
             )
 
-    def _to_image_space(self, readout: Readout, out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:
-        operator = self._operator(readout)
-        matrix = operator.reversed if readout.is_reversed else operator.forward
-        if self._whiten.matrix is None:
-            return np.matmul(readout.samples, matrix, out=out)
-        return np.matmul(self._whiten.matrix, readout.samples @ matrix, out=out)
+    def _operator_of(self, shapes: dict[bool, _Shape]) -> ReadoutOperator:
+        """Of a slice: the samples that are discarded may differ between the polarities."""
+        forward = shapes.get(False) or shapes[True]
+        backward = shapes.get(True, forward)
+        if forward == backward:
+            return self._operators[forward]
+        pair = (forward, backward)
+        if pair not in self._mixed_operators:
+            self._mixed_operators[pair] = replace(self._operators[forward], reversed=self._operators[backward].reversed)
+        return self._mixed_operators[pair]
 
-    def _add(self, readout: Readout) -> Iterator[object]:
+    def _to_image_space(self, readout: Readout) -> NDArray[np.complex64]:
+        operator = self._operator(readout)
+        lines = readout.samples @ (operator.reversed if readout.is_reversed else operator.forward)
+        return lines if self._whiten.matrix is None else np.matmul(self._whiten.matrix, lines)
+
+    def _add(self, readout: Readout) -> Iterable[object]:
         self._check(readout)
-        yield from self._whiten.start(readout)
-        if not self._is_view_checked:
-            yield from self._check_field_of_view(readout)
-        contrast = readout.counters.contrast
+        found: list[object] = []
+        if not self._is_begun:
+            self._is_begun = True
+            found += self._whiten.start(readout)
+            found += self._check_field_of_view(readout)
+        volume = self._open.get(readout.counters.contrast)
         key = readout.volume_key
-        volume = self._open.get(contrast)
+        if volume is None or volume.key != key:
+            volume = self._volume_of(readout, key, volume, found)
+        is_navigator = readout.purpose is Purpose.NAVIGATOR
+        completed = self._add_navigator(volume, readout) if is_navigator else self._add_line(volume, readout)
+        return (*found, *completed) if found else completed
+
+    def _volume_of(
+        self, readout: Readout, key: VolumeKey, volume: _OpenVolume | None, found: list[object]
+    ) -> _OpenVolume:
+        """The volume of a readout that is not known to belong to the open one; what ends is added to `found`."""
         if readout.purpose is Purpose.NAVIGATOR:
             # Siemens converters put the polarity into average and segment of navigators: they belong to the open volume
             key = VolumeKey(key.repetition, key.set, key.phase, key.contrast, 0, key.is_m0)
             if volume is not None and _same_but_average(volume.key, key):
-                key = volume.key
-        if volume is None or volume.key != key:
-            if self._finished.get(contrast) == key:
-                raise ReadoutError(f"{key}: readout after its volume had ended")
-            if volume is not None:
-                if _same_but_average(volume.key, key) and not volume.done and not _has_lines(volume):
-                    volume.key = key
-                else:
-                    yield from self._give_up(volume)
-                    volume = None
-            if volume is None:
-                volume = self._open[contrast] = _OpenVolume(key)
-        yield from self._add_to(volume, readout)
+                return volume
+        if volume is not None and volume.key == key:
+            return volume
+        if self._finished.get(key.contrast) == key:
+            raise ReadoutError(f"{key}: readout after its volume had ended")
+        if volume is not None:
+            if _same_but_average(volume.key, key) and not volume.done and not _has_lines(volume):
+                volume.key = key
+                return volume
+            found += self._give_up(volume)
+        opened = self._open[key.contrast] = _OpenVolume(key)
+        return opened
 
-    def _add_to(self, volume: _OpenVolume, readout: Readout) -> Iterator[object]:
-        at = readout.counters
-        if at.slice in volume.done:
-            raise ReadoutError(f"{volume.key}: slice {at.slice}: readout after its slice had ended")
-        opened = volume.slices.get(at.slice)
+    def _slice_of(self, volume: _OpenVolume, readout: Readout) -> _OpenSlice:
+        index = readout.counters.slice
+        opened = volume.slices.get(index)
         if opened is None:
-            n_coils, n_x = readout.samples.shape[0], self._header.readout_axis.n_recon
-            lines = np.empty((self._line_limits.count, n_coils, n_x), np.complex64)
-            opened = volume.slices[at.slice] = _OpenSlice(lines, readout)
-        if readout.purpose is Purpose.NAVIGATOR:
-            if opened.shots and opened.shots[-1] == opened.shot:
-                # the first navigator after image lines begins a new shot
-                opened.shot += 1
-            opened.navigators.append(self._to_image_space(readout))
-            opened.navigator_is_reversed.append(readout.is_reversed)
-            opened.navigator_shots.append(opened.shot)
-            return
+            if index in volume.done:
+                raise ReadoutError(f"{volume.key}: slice {index}: readout after its slice had ended")
+            opened = volume.slices[index] = _OpenSlice(readout)
+        return opened
+
+    def _add_navigator(self, volume: _OpenVolume, readout: Readout) -> Iterable[object]:
+        opened = self._slice_of(volume, readout)
+        if opened.shots and opened.shots[-1] == opened.shot:
+            # the first navigator after image lines begins a new shot
+            opened.shot += 1
+        opened.navigators.append(self._to_image_space(readout))
+        opened.navigator_is_reversed.append(readout.is_reversed)
+        opened.navigator_shots.append(opened.shot)
+        return ()
+
+    def _add_line(self, volume: _OpenVolume, readout: Readout) -> Iterable[object]:
+        opened = self._slice_of(volume, readout)
+        at = readout.counters
         if at.line in opened.line_numbers:
             raise ReadoutError(f"{volume.key}: slice {at.slice}: line {at.line} came twice")
+        n_lines = self._keep_line(opened, readout)
+        if n_lines == 1:
+            opened.n_expected = len(self._expected_lines(opened))
+        if n_lines < opened.n_expected and not readout.is_last_in_slice:
+            return ()
+        found: list[object] = []
+        if n_lines < opened.n_expected:
+            if self._settings.incomplete_volumes == "drop":
+                # the slice stays open, and the volume is given up when the next one starts
+                return ()
+            found.append(self._zero_fill_notice(volume, at.slice))
+        found.append(self._end_slice(volume, at.slice))
+        self._end_if_complete(volume)
+        return found
+
+    def _keep_line(self, opened: _OpenSlice, readout: Readout) -> int:
+        """Put a line with those of its slice; return how many there are."""
+        samples = readout.samples
+        shape = (samples.shape[1], readout.discard_pre, readout.discard_post)
+        if opened.shapes.get(readout.is_reversed) != shape:
+            self._begin_polarity(opened, readout, shape)
         n_lines = len(opened.line_numbers)
-        self._to_image_space(readout, out=opened.lines[n_lines])
-        opened.line_numbers.append(at.line)
+        opened.raw[n_lines] = samples
+        opened.line_numbers.append(readout.counters.line)
         opened.is_reversed.append(readout.is_reversed)
         opened.shots.append(opened.shot)
-        if n_lines == 0:
-            opened.n_expected = len(self._expected_lines(opened))
-        if n_lines + 1 == opened.n_expected:
-            yield self._end_slice(volume, at.slice)
-            self._end_if_complete(volume)
-        elif readout.is_last_in_slice and self._settings.incomplete_volumes == "zero_fill":
-            # with "drop" the slice stays open, and the volume is given up when the next one starts
-            yield self._zero_fill_notice(volume, at.slice)
-            yield self._end_slice(volume, at.slice)
-            self._end_if_complete(volume)
+        return n_lines + 1
+
+    def _begin_polarity(self, opened: _OpenSlice, readout: Readout, shape: _Shape) -> None:
+        """Take the first line of a slice, or the first of its polarity.
+
+        Raises
+        ------
+        ReadoutError
+            It is not the first, and discards other samples.
+        """
+        if shape[0] != opened.raw.shape[2]:
+            # the first line; or what was there was the first readout of the scan, of an odd size: the slice begins anew
+            opened.forget_lines()
+            opened.raw = np.empty((self._line_limits.count, *readout.samples.shape), np.complex64)
+        known = opened.shapes.setdefault(readout.is_reversed, shape)
+        if known != shape:
+            raise ReadoutError(
+                f"discard_pre, discard_post: expected {known[1]}, {known[2]} as in the slice's other lines of this"
+                f" polarity, got {shape[1]}, {shape[2]}"
+            )
+        self._operator(readout)
 
     def _expected_lines(self, opened: _OpenSlice) -> range:
         """Lines that belong to a slice; under acceleration its first line tells the offset of the pattern."""
@@ -248,12 +317,14 @@ class Accumulate:
         opened = volume.slices.pop(index)
         volume.done.add(index)
         n_lines, first = len(opened.line_numbers), opened.first
-        shape = (len(opened.navigators), *opened.lines.shape[1:])
+        shape = (0, opened.raw.shape[1], self._header.readout_axis.n_recon)
         navigators = np.stack(opened.navigators) if opened.navigators else np.empty(shape, np.complex64)
         return KSpaceSlice(
             key=volume.key,
             slice=index - self._slice_limits.minimum,
-            lines=opened.lines[:n_lines],
+            raw=opened.raw[:n_lines],
+            readout=self._operator_of(opened.shapes),
+            whitening=self._whiten.matrix,
             line_numbers=np.array(opened.line_numbers, np.int64),
             is_reversed=np.array(opened.is_reversed, np.bool_),
             shots=np.array(opened.shots, np.int64),
@@ -288,6 +359,10 @@ class Accumulate:
             if i not in absent
         ]
         yield Dropped("volume", f"readouts missing: {'; '.join(parts)}", volume.key)
+
+
+def _shape_of(readout: Readout) -> _Shape:
+    return readout.samples.shape[1], readout.discard_pre, readout.discard_post
 
 
 def _has_lines(volume: _OpenVolume) -> bool:

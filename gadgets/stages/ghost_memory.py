@@ -9,7 +9,7 @@ Navigators may be lost, or come out of place. What is there is used as well as i
 volume that did not become complete teaches nothing to those that follow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ __all__ = ["GhostMemory"]
 
 
 class GhostMemory:
-    """Estimate and correct the N/2 ghost of one slice after another.
+    """Estimate the N/2 ghost of one slice after another.
 
     Parameters
     ----------
@@ -51,16 +51,26 @@ class GhostMemory:
         self._current: dict[int, tuple[VolumeKey, int]] = {}
         self._is_absence_said = False
 
-    def correct(self, item: KSpaceSlice) -> Iterator[Notice | Dropped]:
-        """Correct the lines of a slice in place; report navigators that were lost, or came out of place.
+    def estimate(self, item: KSpaceSlice) -> Generator[Notice | Dropped, None, list[GhostPhase]]:
+        """Tell the ghost phase of each shot of a slice; report navigators that were lost, or came out of place.
+
+        Yields
+        ------
+        Notice or Dropped
+
+        Returns
+        -------
+        list of GhostPhase
+            From shot 0 on; zero for a shot of which no line is in.
 
         Raises
         ------
         ScanHeaderError
             Navigators were demanded, and there have never been any.
         """
+        n_shots = int(item.shots.max()) + 1
         if self._mode == "none":
-            return
+            return [GhostPhase()] * n_shots
         self._forget_incomplete(item)
         if not self._is_unshared_said:
             self._is_unshared_said = True
@@ -83,7 +93,7 @@ class GhostMemory:
         if use_navigators and self._mode == "auto":
             offset = self._offset(item, phases)
             phases = {shot: phase.plus(offset) for shot, phase in phases.items()}
-        _apply(item, phases, item.lines)
+        return [phases.get(shot, GhostPhase()) for shot in range(n_shots)]
 
     def _check_count(self, item: KSpaceSlice) -> Iterator[Dropped]:
         """Hold the navigators of each shot against the header, or where it tells nothing against the first slice."""
@@ -111,9 +121,7 @@ class GhostMemory:
         """What the lines of this slice's first volume find beyond its navigators."""
         place = (item.slice, item.key.contrast)
         if place not in self._offsets:
-            corrected = np.empty_like(item.lines)
-            _apply(item, phases, corrected)
-            offset = _estimate_from_lines(item, corrected, start=GhostPhase())
+            offset = _estimate_from_lines(item, _corrected(item, phases), start=GhostPhase())
             self._offsets[place] = (item.key, offset)
         return self._offsets[place][1]
 
@@ -163,11 +171,10 @@ def _estimate_from_lines(
     return estimate_from_lines(lines, item.line_numbers, item.is_reversed, start=start)
 
 
-def _apply(item: KSpaceSlice, phases: dict[int, GhostPhase], out: NDArray[np.complex64]) -> None:
-    """Correct the lines of each shot with its own phase."""
+def _corrected(item: KSpaceSlice, phases: Mapping[int, GhostPhase]) -> NDArray[np.complex64]:
+    """The lines of each shot, corrected with its own phase."""
+    corrected = np.empty_like(item.lines)
     for shot, phase in phases.items():
-        if len(phases) == 1:
-            apply_ghost_phase(item.lines, item.is_reversed, phase, out=out)
-        else:
-            of_shot = item.shots == shot
-            out[of_shot] = apply_ghost_phase(item.lines[of_shot], item.is_reversed[of_shot], phase)
+        of_shot = item.shots == shot
+        corrected[of_shot] = apply_ghost_phase(item.lines[of_shot], item.is_reversed[of_shot], phase)
+    return corrected

@@ -66,12 +66,14 @@ class Prewhiten:
         ReadoutError
             Channel or sample count changes.
         """
-        self._check_channels(readout)
-        n_samples = readout.samples.shape[1]
-        if self._n_samples is None:
-            self._n_samples = n_samples
+        n_coils, n_samples = readout.samples.shape
+        if n_coils != self._n_coils:
+            self._check_channels(readout)
         if n_samples == self._n_samples:
             self._n_alike += 1
+            return
+        if self._n_samples is None:
+            self._n_samples, self._n_alike = n_samples, 1
             return
         if self._n_alike == 1 and n_samples == self._refused:
             # the first was the odd one; its volume lacks the one that was refused

@@ -1,12 +1,12 @@
-"""Complete EPI slices to volumes: ghost correction, phase-encode transform, coil combination, slice by slice on
-arrival.
+"""Complete EPI slices to volumes: from raw lines to the image in one planned pass, slice by slice on arrival.
 
-The first complete volume is kept as coil images until its last slice is in; the sensitivity maps made from it then
-serve the whole scan, so that control and label are combined alike and subtraction stays linear.
+The first complete volume is kept raw and as coil images until its last slice is in; the sensitivity maps made from it
+then serve the whole scan, itself included, so that control and label are combined alike and subtraction stays linear.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,39 @@ from numpy.typing import NDArray
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import Dropped, KSpaceSlice, ScanHeader, Volume, VolumeKey
+from perfline.gadgets.stages.epi_plans import EpiPlans, planned_weights
 from perfline.gadgets.stages.ghost_memory import GhostMemory
 from perfline.gadgets.stages.slice_geometry import slice_geometry
-from perfline.recon.coils.combination import combine_coils, sum_of_squares
+from perfline.recon.coils.combination import sum_of_squares
 from perfline.recon.coils.sensitivity import estimate_sensitivity
 from perfline.recon.epi.ghost_level import ghost_level
-from perfline.recon.epi.phase_encoding import make_phase_operator
+from perfline.recon.epi.ghost_phase import GhostPhase
+from perfline.recon.epi.plan import PlannedWeights
 
 __all__ = ["ReconstructEpi"]
+
+Triple = tuple[float, float, float]
+
+
+class _Place(NamedTuple):
+    """What is kept of a slice that is reconstructed."""
+
+    position: Triple
+    read_dir: Triple
+    phase_dir: Triple
+    slice_dir: Triple
+    time_stamp: float
 
 
 @dataclass
 class _Gathering:
-    """The slices of one volume that are in."""
+    """The slices of one volume that are in; until there are maps they wait, and with them their coil images."""
 
     key: VolumeKey
     image: NDArray[np.complex64]
     coil_images: NDArray[np.complex64] | None
-    slices: dict[int, KSpaceSlice] = field(default_factory=dict)
+    waiting: list[tuple[KSpaceSlice, list[GhostPhase]]] = field(default_factory=list)
+    places: dict[int, _Place] = field(default_factory=dict)
 
 
 class ReconstructEpi:
@@ -59,8 +74,8 @@ class ReconstructEpi:
             )
         self._header = header
         self._settings = settings
-        self._phase_operators: dict[bytes, NDArray[np.complex64]] = {}
-        self._maps: NDArray[np.complex64] | None = None
+        self._plans = EpiPlans(header, settings.phase_shift_mm)
+        self._weights: PlannedWeights | None = None
         self._gathering: dict[int, _Gathering] = {}
         self._ghosts = GhostMemory(header, settings)
 
@@ -74,10 +89,12 @@ class ReconstructEpi:
             yield item
             return
         volume = self._gathering_for(item)
-        yield from self._ghosts.correct(item)
-        self._transform(item, volume)
-        volume.slices[item.slice] = item
-        if len(volume.slices) == self._header.n_slices:
+        phases = yield from self._ghosts.estimate(item)
+        self._reconstruct(item, phases, volume)
+        volume.places[item.slice] = _Place(
+            item.position, item.read_dir, item.phase_dir, item.slice_dir, item.time_stamp
+        )
+        if len(volume.places) == self._header.n_slices:
             del self._gathering[item.key.contrast]
             yield self._complete(volume)
 
@@ -88,53 +105,52 @@ class ReconstructEpi:
     def _gathering_for(self, item: KSpaceSlice) -> _Gathering:
         volume = self._gathering.get(item.key.contrast)
         if volume is None or volume.key != item.key:
-            n_coils = item.lines.shape[1]
+            n_coils = item.raw.shape[1]
             shape = (
                 self._header.n_slices,
                 self._header.phase_axis.n_recon,
                 self._header.readout_axis.n_recon,
             )
-            needs_coils = self._maps is None and self._settings.coil_combination == "adaptive"
+            needs_coils = self._weights is None and self._settings.coil_combination == "adaptive"
             coil_images = np.empty((shape[0], n_coils, *shape[1:]), np.complex64) if needs_coils else None
             volume = _Gathering(item.key, np.empty(shape, np.complex64), coil_images)
             self._gathering[item.key.contrast] = volume
         return volume
 
-    def _phase_operator(self, line_numbers: NDArray[np.int64]) -> NDArray[np.complex64]:
-        pattern = line_numbers.tobytes()
-        if pattern not in self._phase_operators:
-            self._phase_operators[pattern] = make_phase_operator(
-                line_numbers,
-                self._header.limits["line"].center,
-                self._header.phase_axis,
-                shift=self._settings.phase_shift_mm,
-            )
-        return self._phase_operators[pattern]
-
-    def _transform(self, item: KSpaceSlice, volume: _Gathering) -> None:
-        """Transform along the phase-encode axis and combine the coils, or keep the coil images for the maps."""
-        operator = self._phase_operator(item.line_numbers)
-        coil_first = item.lines.transpose(1, 0, 2)
+    def _reconstruct(self, item: KSpaceSlice, phases: list[GhostPhase], volume: _Gathering) -> None:
+        """Make the image of a slice, or keep what the maps need."""
         if volume.coil_images is not None:
-            np.matmul(operator, coil_first, out=volume.coil_images[item.slice])
-            return
-        images = np.matmul(operator, coil_first)
-        if self._settings.coil_combination == "sum_of_squares":
-            volume.image[item.slice] = sum_of_squares(images)
-        elif self._maps is not None:
-            combine_coils(images, self._maps[item.slice], out=volume.image[item.slice])
+            volume.waiting.append((item, phases))
+            self._coil_images(item, phases, volume.coil_images[item.slice])
+        elif self._weights is not None:
+            self._plans.of(item).image(item.raw, phases, self._weights, item.slice, volume.image[item.slice])
+        else:
+            sum_of_squares(self._coil_images(item, phases), volume.image[item.slice])
+
+    def _coil_images(
+        self, item: KSpaceSlice, phases: list[GhostPhase], out: NDArray[np.complex64] | None = None
+    ) -> NDArray[np.complex64]:
+        """Images of all coils, whitened."""
+        images = self._plans.of(item).coil_images(item.raw, phases, out)
+        if item.whitening is not None:
+            pixels = images.reshape(len(images), -1)
+            pixels[:] = item.whitening @ pixels
+        return images
 
     def _complete(self, volume: _Gathering) -> Volume:
         if volume.coil_images is not None:
-            if self._maps is None:
-                self._maps = estimate_sensitivity(volume.coil_images)
-            for index in range(self._header.n_slices):
-                combine_coils(volume.coil_images[index], self._maps[index], out=volume.image[index])
-        slices = [volume.slices[index] for index in range(self._header.n_slices)]
+            if self._weights is None:
+                item = volume.waiting[0][0]
+                maps = estimate_sensitivity(volume.coil_images)
+                self._weights = planned_weights(self._plans.of(item), maps, item.whitening)
+            volume.coil_images = None
+            for item, phases in volume.waiting:
+                self._reconstruct(item, phases, volume)
+        places = [volume.places[index] for index in range(self._header.n_slices)]
         return Volume(
             image=volume.image,
             key=volume.key,
-            geometry=slice_geometry(self._header, slices),
+            geometry=slice_geometry(self._header, places),
             ghost_level=ghost_level(np.abs(volume.image)),
-            time_stamp=min(part.time_stamp for part in slices),
+            time_stamp=min(place.time_stamp for place in places),
         )

@@ -19,8 +19,12 @@ def test_every_way_of_sending_is_measured():
         shares = [value for (of, name), value in values.items() if of == case and name.startswith("share of")]
         assert sum(shares) == pytest.approx(100)
         assert min(shares) >= 0
-    for case in ("sent from file", "sent in 1.3 s", "sent from memory", "at the scanner's pace"):
+    paced = ("at the scanner's pace", "3 coils at the scanner's pace")
+    for case in ("sent from file", "sent in 1.3 s", "sent from memory", *paced):
         assert 0 < values[case, "CBF latency, median"] <= values[case, "CBF latency, worst"]
-    assert values["at the scanner's pace", "CBF latency seen by the sender, median"] > 0
+    for case in paced:
+        assert values[case, "CBF latency seen by the sender, median"] > 0
+    for medium in ("stream", "file"):
+        assert values[f"3 coils, 36 samples, from a {medium}", "time over that of ismrmrd"] > 0
     assert [one for one in figures if one.aim is not None] == []
     assert said[0] == "writing the scan"

@@ -128,6 +128,44 @@ def test_samples_are_used_as_large_as_their_squares_allow():
         run(stage(), [replace(r, samples=1e25 * r.samples) for r in readouts()])
 
 
+def test_lines_are_kept_as_they_came():
+    items = readouts()
+    (part, _) = of_type(run(stage(), items), KSpaceSlice)
+    np.testing.assert_array_equal(part.raw, [r.samples for r in items[3 : 3 + N_Y]])
+    assert part.raw.flags.c_contiguous
+
+
+def test_the_polarities_may_discard_samples_at_either_end():
+    items = [replace(r, discard_pre=0 if r.is_reversed else 1, discard_post=int(r.is_reversed)) for r in readouts()]
+    mixed = of_type(run(stage(), items), KSpaceSlice)[1]
+    for is_reversed, discarded in ((False, {"discard_pre": 1}), (True, {"discard_post": 1})):
+        alike = of_type(run(stage(), [replace(r, **discarded) for r in readouts()]), KSpaceSlice)[1]
+        chosen = mixed.is_reversed == is_reversed
+        np.testing.assert_array_equal(mixed.lines[chosen], alike.lines[chosen])
+        assert np.abs(mixed.lines[~chosen] - alike.lines[~chosen]).max() > 0
+
+
+def test_lines_of_one_polarity_that_discard_other_samples_are_refused():
+    accumulate = stage()
+    items = readouts()
+    run(accumulate, items[:5], finish=False)
+    with pytest.raises(ReadoutError, match=r"discard_pre, discard_post: expected 0, 0 as in the slice's .*, got 1, 0"):
+        run(accumulate, [replace(items[5], discard_pre=1)], finish=False)
+
+
+def test_a_first_line_of_odd_size_does_not_stay_in_its_slice():
+    items = readouts(n_navigators=0)
+    odd = replace(items[0], samples=np.zeros((N_COILS, N_X - 1), np.complex64))
+    accumulate = stage()
+    run(accumulate, [odd], finish=False)
+    with pytest.raises(ReadoutError, match="number_of_samples: expected 7 as before, got 8"):
+        run(accumulate, [items[1]], finish=False)
+    results = run(accumulate, [*items[2:], *readouts(1)])
+    (drop,) = of_type(results, Dropped)
+    assert drop.reason == "readouts missing: slice 0 lacks lines 0, 1"
+    assert [part.key.repetition for part in of_type(results, KSpaceSlice)] == [0, 1, 1]
+
+
 def test_a_readout_of_a_slice_that_has_ended_is_refused():
     accumulate = stage()
     items = readouts()
