@@ -92,10 +92,9 @@ def test_lines_of_one_direction_have_no_ghost(ghost_correction):
     settings = Settings(ghost_correction=ghost_correction)
     readouts = [replace(r, is_reversed=False) for r in volume_readouts(coil_images()[0], VolumeKey(0), n_navigators=0)]
     slices = [item for item in run(Accumulate(HEADER, settings), readouts) if isinstance(item, KSpaceSlice)]
-    plain = [replace(item, lines=item.lines.copy()) for item in slices]
     volumes = [
-        of_type(run(ReconstructEpi(HEADER, used), items), VolumeItem)[0]
-        for used, items in ((settings, slices), (Settings(ghost_correction="none"), plain))
+        of_type(run(ReconstructEpi(HEADER, used), slices), VolumeItem)[0]
+        for used in (settings, Settings(ghost_correction="none"))
     ]
     np.testing.assert_array_equal(volumes[0].image, volumes[1].image)
 
