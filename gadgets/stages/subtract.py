@@ -14,8 +14,8 @@ __all__ = ["Subtract"]
 
 _N_CHECKED = 3
 _SWAPPED = (
-    "CONTROL AND LABEL LOOK SWAPPED: mean (control - label)/control of the first 3 pairs is {mean}, perfusion gives about"
-    " +1 %; check aslcontext or idx.set (nothing was changed)"
+    "CONTROL AND LABEL LOOK SWAPPED: mean (control - label)/control of the first 3 pairs is {mean}, perfusion gives"
+    " about +1 %; check aslcontext or idx.set (nothing was changed)"
 )
 
 

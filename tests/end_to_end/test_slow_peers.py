@@ -79,9 +79,9 @@ def test_a_peer_that_never_reads_loses_its_images_and_nothing_else():
         server,
         summaries,
     ):
-        server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
         client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)
         with client:
             client.connect(server.address)
             client.settimeout(20)
@@ -107,9 +107,9 @@ def server_thread_has_summary(summaries, seconds=20):
 def test_a_peer_that_reads_when_it_has_sent_everything():
     # as simple clients do; what doesn't fit the sockets' buffers waits in the server
     with serving(times=TimeLimits(idle=20, send=20)) as (server, summaries):
-        server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
         client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)
         with client:
             client.connect(server.address)
             client.settimeout(20)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from stage_items import SHAPE, geometry
 
-from perfline.gadgets.stages.perfusion_figures import perfusion_figures
 from perfline.gadgets.stage_data import CbfVolume, PerfusionAverage
+from perfline.gadgets.stages.perfusion_figures import perfusion_figures
 
 
 def cbf_volume():
