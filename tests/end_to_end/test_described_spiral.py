@@ -23,6 +23,6 @@ def image(recipe):
 def test_a_described_spiral_is_the_one_that_was_played():
     # the sign of the design is that of Gadgetron, for the reader as for the simulator
     own, described = image(RECIPE), image(replace(RECIPE, write_trajectory=False))
-    # trajectories go in single precision, and an arm starts the iterations from slightly other weights: 0.4 %; turned by
-    # half a turn the images differ by all that they are
+    # trajectories go in single precision, and an arm starts the iterations from slightly other weights: 0.4 %. Turned
+    # by half a turn the images would differ by all that they are
     np.testing.assert_allclose(described, own, atol=5e-3 * own.max())
