@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["Copy", "copy_bandwidth", "in_turn"]
 
 _COPIES = 9
+_UNTIMED = 4
 
 
 def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int, pause: float = 0.0) -> dict[str, NDArray[np.float64]]:
@@ -21,8 +22,8 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int, pause: float =
     rivals : mapping of str to callable
     rounds : int
     pause : float
-        Before each call [s], followed by a call that isn't timed. The threads of a matrix product wait busily for the
-        next one and would slow down whatever comes after it; after a pause, in turn, processors are slow.
+        Before each call [s], followed by four calls that aren't timed. The threads of a matrix product wait busily for
+        the next one and would slow down whatever comes after it; after a pause, in turn, processors are slow.
 
     Returns
     -------
@@ -34,7 +35,8 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int, pause: float =
         for name, run in rivals.items():
             if pause > 0:
                 time.sleep(pause)
-                run()
+                for _ in range(_UNTIMED):
+                    run()
             start = time.perf_counter()
             run()
             if number:
