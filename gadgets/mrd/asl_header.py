@@ -55,6 +55,7 @@ ASL_NAMES = (
     "BloodT1",
     "GreyMatterT1",
     "Haematocrit",
+    "LookLocker",
     "MRAcquisitionType",
     "Organ",
     "PartitionCoefficient",
@@ -77,6 +78,7 @@ def resolve_asl(
     repetition_time: float | None,
     inversion_times: Sequence[float] = (),
     is_3d: bool = False,
+    flip_angle: float | None = None,
 ) -> AslParameters:
     """Resolve every parameter of labelling and quantification.
 
@@ -92,6 +94,8 @@ def resolve_asl(
         The header's TI [ms], which for PASL is the delay.
     is_3d : bool
         Whether the header's matrix has partitions.
+    flip_angle : float, optional
+        Of each readout [rad]; needed for a Look-Locker train.
 
     Returns
     -------
@@ -143,6 +147,7 @@ def resolve_asl(
         volume_types=types,
         encoding_matrix=encoding,
         organ=organ,
+        look_locker_flip_angle=_look_locker(sources, labeling_type, flip_angle),
         perfused_tissue_t1=sources.require(
             "GreyMatterT1", _t1, unit="s", default=_candidate(defaults.perfused_tissue_t1)
         ),
@@ -228,6 +233,20 @@ def _background_suppression_pulses(sources: ParameterSources) -> int:
         sources.warnings.append("BackgroundSuppression is not given: taken as off")
         sources.note("BackgroundSuppressionNumberPulses", 0, "", "default: no background suppression")
     return n_pulses or 0
+
+
+def _look_locker(sources: ParameterSources, labeling_type: LabelingType, flip_angle: float | None) -> float | None:
+    """Flip angle of the readouts that follow one labelling, or None where each readout has its own."""
+    if not sources.find("LookLocker", boolean):
+        return None
+    origin = sources.parameters["LookLocker"].origin
+    if labeling_type is not LabelingType.PASL:
+        raise ScanHeaderError(
+            f"LookLocker ({origin}): expected false for {labeling_type}, got true: it is read for PASL"
+        )
+    if flip_angle is None:
+        raise missing_parameter("FlipAngle", "LookLocker is true")
+    return flip_angle
 
 
 def _candidate(default: Default | None) -> Candidate | None:

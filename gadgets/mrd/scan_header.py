@@ -106,6 +106,7 @@ def parse_scan_header(
     field_strength = _field_strength(mrd, sources, warnings)
     repetition_time = _first_time(mrd, sources, "RepetitionTime", "sequenceParameters/TR")
     echo_time = _first_time(mrd, sources, "EchoTime", "sequenceParameters/TE")
+    flip_angle = _flip_angle(mrd, sources)
     asl = None
     if with_asl and sources.has_any(DECISIVE_NAMES):
         asl = resolve_asl(
@@ -115,6 +116,7 @@ def parse_scan_header(
             repetition_time=repetition_time,
             inversion_times=mrd.numbers("sequenceParameters/TI"),
             is_3d=space.partition_axis is not None,
+            flip_angle=flip_angle,
         )
     return ScanHeader(
         readout_axis=space.readout_axis,
@@ -130,7 +132,7 @@ def parse_scan_header(
         field_strength=field_strength,
         repetition_time=repetition_time,
         echo_time=echo_time,
-        flip_angle=_flip_angle(mrd, sources),
+        flip_angle=flip_angle,
         relative_noise_bandwidth=_positive_or_none(
             mrd.number("acquisitionSystemInformation/relativeReceiverNoiseBandwidth")
         ),

@@ -33,7 +33,8 @@ class AslParameters:
     ``post_labeling_delay`` and ``labeling_duration`` are per volume, per delay (``idx.phase``) or of length one.
     ``slice_timing`` is empty for a 3D readout. ``blood_t1`` and the others below it may be None only where no CBF is
     asked for. ``encoding_matrix`` (cycles x components) is empty for plain control and label. ``tissue_t1`` is for M0
-    of a short repetition time, ``perfused_tissue_t1`` for the kinetic model.
+    of a short repetition time, ``perfused_tissue_t1`` for the kinetic model. ``look_locker_flip_angle`` [rad] is
+    None unless all delays are read after one labelling.
     """
 
     labeling_type: LabelingType
@@ -56,6 +57,7 @@ class AslParameters:
     encoding_matrix: tuple[tuple[float, ...], ...] = ()
     organ: str = "brain"
     perfused_tissue_t1: float = 1.3
+    look_locker_flip_angle: float | None = None
 
     @property
     def flow_name(self) -> str:

@@ -197,6 +197,7 @@ class FitDelays:
             asl.perfused_tissue_t1,
             slice_timing=timing,
             arterial_arrival_time=self._arterial_arrival,
+            flip_angle=asl.look_locker_flip_angle,
             bounds=bounds,
         )
 

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mrd_headers import header_xml
 
@@ -153,6 +154,16 @@ def test_a_haematocrit_gives_the_t1_of_blood_unless_that_is_declared():
     assert parse(Haematocrit=0.42, BloodT1=1.6).asl.blood_t1 == 1.6
     with pytest.raises(ScanHeaderError, match=r"Haematocrit .*expected a fraction from 0.2 to 0.7, got 42"):
         parse(Haematocrit=42)
+
+
+def test_a_look_locker_train_takes_the_flip_angle():
+    assert parse(PASL, LookLocker="true", FlipAngle=25).asl.look_locker_flip_angle == pytest.approx(np.deg2rad(25))
+    assert parse(PASL, LookLocker="false", FlipAngle=25).asl.look_locker_flip_angle is None
+    with pytest.raises(ScanHeaderError, match=r"LookLocker .*expected false for PCASL, got true"):
+        parse(LookLocker="true", FlipAngle=25)
+    without = header_xml(user={**PASL, "LookLocker": "true"}, sequence="<TR>4000</TR><TE>14</TE>")
+    with pytest.raises(MissingParameterError, match="FlipAngle is not given, LookLocker is true"):
+        parse_scan_header(without)
 
 
 def test_missing_parameters_of_pasl():

@@ -13,7 +13,10 @@ from perfline.gadgets.stages.average_selected import AverageSelected
 from perfline.gadgets.stages.fit_delays import FitDelays
 from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.asl.hadamard import hadamard_matrix, sub_bolus_times
-from perfline.recon.parameters import VolumeType
+from perfline.recon.asl.kinetic_model import tissue_decay_rate, tissue_signal
+from perfline.recon.asl.labeling import Labeling
+from perfline.recon.asl.look_locker import look_locker_signal
+from perfline.recon.parameters import LabelingType, VolumeType
 
 DELAYS = (0.5, 1.0, 1.5, 2.0, 2.5)
 DURATION, BLOOD_T1, TISSUE_T1, LAMBDA, ALPHA, M0 = 1.8, 1.65, 1.3, 0.9, 0.85, 1000.0
@@ -186,6 +189,30 @@ def test_a_prior_tells_where_the_data_do_not():
     assert spread < np.nanstd(alone.fit.arterial_transit_time[INSIDE])
     with pytest.raises(ConfigurationError, match="transit_time_prior, transit_time_difference: expected one of them"):
         fitted(items, transit_time_prior=1.2, transit_time_difference=0.1)
+
+
+def test_a_look_locker_train_loses_label_with_each_readout():
+    times, angle = np.arange(0.3, 2.8, 0.3), np.deg2rad(25)
+    labeling = Labeling(LabelingType.PASL, tuple(times), 0.8, 0.98, BLOOD_T1, LAMBDA)
+    rate = tissue_decay_rate(CBF, TISSUE_T1, LAMBDA)
+    att = np.where(INSIDE, 0.4 + 0.3 * (ATT - 0.6), 1.0)
+    signal = look_locker_signal(tissue_signal(labeling, CBF, att, TISSUE_T1), times[:, None, None, None], rate, angle)
+    images = [
+        DeltaMVolume((M0 * one).astype(np.float32), 0, geometry(), float(time), 0.8, ())
+        for one, time in zip(signal, times, strict=True)
+    ]
+    asl = {
+        "labeling_type": LabelingType.PASL,
+        "post_labeling_delay": tuple(map(float, times)),
+        "labeling_duration": (0.8,),
+        "labeling_efficiency": 0.98,
+    }
+    (flow,) = of_type(fitted([m0(), *images], header(**asl, look_locker_flip_angle=angle)), CbfVolume)
+    # the same model without noise; float32 images
+    np.testing.assert_allclose(flow.cbf[INSIDE], CBF[INSIDE], rtol=2e-3)
+    np.testing.assert_allclose(flow.fit.arterial_transit_time[INSIDE], att[INSIDE], atol=2e-3)
+    (plain,) = of_type(fitted([m0(), *images], header(**asl)), CbfVolume)
+    assert np.median(plain.cbf[INSIDE] / CBF[INSIDE]) < 0.9
 
 
 def test_an_m0_estimate_takes_the_mask_of_a_control():
