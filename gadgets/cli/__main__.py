@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 COMMANDS = {
     "replay": "Play a raw MRD file through the chain, or to a server.",
-    "recon": "Reconstruct the images of any EPI file, ASL or not.",
+    "recon": "Reconstruct the images of any EPI or spiral file, ASL or not.",
     "quantify": "Blood flow of a NIfTI series, by the stages of a live scan.",
     "regions": "Blood flow of regions: means, asymmetry, distance from a norm.",
     "compare": "Two maps of blood flow over regions: regression, limits of agreement.",
