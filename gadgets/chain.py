@@ -22,7 +22,7 @@ from perfline.gadgets.stages.average_selected import AverageSelected
 from perfline.gadgets.stages.calibrate import Calibrate
 from perfline.gadgets.stages.check_flow import CheckFlow
 from perfline.gadgets.stages.decode import Decode
-from perfline.gadgets.stages.delays import delay_groups
+from perfline.gadgets.stages.delays import is_fitted
 from perfline.gadgets.stages.fit_delays import FitDelays
 from perfline.gadgets.stages.label import Label
 from perfline.gadgets.stages.pair import Pair
@@ -77,7 +77,7 @@ def _cbf_quantification(header: ScanHeader, settings: Settings, side: SideData) 
     average: Stage = AverageSelected(header, settings) if _is_selective(settings) else Average()
     stages: list[Stage] = [average, Calibrate(header, side.separate_m0)]
     assess = Assess(header, settings, side)
-    if header.asl is not None and len(delay_groups(header.asl)) > 1 and header.asl.m0_type != "Absent":
+    if header.asl is not None and is_fitted(header.asl):
         if side.transit_time is not None:
             raise ScanHeaderError(
                 f"{side.transit_time.name}: expected none for a scan of several delays, which measures transit times"

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from perfline.gadgets.stage_data import Dropped, Parameter, RegionPrecision
-from perfline.gadgets.waveforms import WaveformStatistics
 
-__all__ = ["LatencyStatistics", "ScanSummary", "StageStatistics", "latency_statistics"]
+__all__ = ["LatencyStatistics", "ScanSummary", "StageStatistics", "WaveformStatistics", "latency_statistics"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,15 @@ class StageStatistics:
     n_in: int
     n_out: int
     n_dropped: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class WaveformStatistics:
+    """Waveforms of one ``waveform_id``: number of messages, samples of each channel, and their duration [s]."""
+
+    n: int
+    n_samples: int
     seconds: float
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from perfline.gadgets.mrd.convert import seconds_from_microseconds
 from perfline.gadgets.mrd.messages import Waveform
-from perfline.gadgets.waveforms import WaveformStatistics
+from perfline.gadgets.summary import WaveformStatistics
 
 __all__ = ["WaveformBooks"]
 

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.stage_data import AslParameters, PerfusionAverage
+from perfline.gadgets.stages.delays import kinetic_labeling
 from perfline.recon.asl.arrival_corrected_cbf import quantify_cbf_with_arrival
-from perfline.recon.asl.cbf import total_labeling_efficiency
-from perfline.recon.asl.labeling import BolusCutOffTechnique, Labeling
+from perfline.recon.asl.labeling import BolusCutOffTechnique
 
 __all__ = ["arrival_scale", "check_arrival"]
 
@@ -65,14 +65,7 @@ def arrival_scale(
     scale = np.where(mask, np.float32(np.nan), np.float32(0))
     if not known.any():
         return scale
-    labeling = Labeling(
-        labeling_type=asl.labeling_type,
-        post_labeling_delay=(average.post_labeling_delay,),
-        labeling_duration=average.labeling_duration,
-        labeling_efficiency=total_labeling_efficiency(asl.labeling_efficiency, asl.background_suppression_pulses),
-        blood_t1=asl.blood_t1,
-        partition_coefficient=asl.partition_coefficient,
-    )
+    labeling = kinetic_labeling(asl, [(average.post_labeling_delay, average.labeling_duration)])
     least = 1e-4 * float(np.median(m0[known]))
     difference = np.where(average.mean > least, average.mean, np.float32(least))
     flow = quantify_cbf_with_arrival(

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.stage_data import DeltaMVolume, Dropped, Notice, ScanHeader, Volume, VolumeKey
+from perfline.gadgets.stages.delays import sub_boli
 from perfline.gadgets.stages.order_check import OrderCheck
 from perfline.recon.asl.encoding import decode, make_encoding
-from perfline.recon.asl.hadamard import sub_bolus_times
 from perfline.recon.parameters import SubtractionDomain
 
 __all__ = ["Decode"]
@@ -56,9 +56,9 @@ class Decode:
                 f"LabelingDuration: expected one time (arteries) or {n} (one for each sub-bolus of EncodingMatrix),"
                 f" got {len(durations)}"
             )
-        self._is_time_encoded = len(durations) == n > 1
-        if self._is_time_encoded and len(delays) == 1:
-            durations, delays = sub_bolus_times(durations, delays[0])
+        encoded = sub_boli(header.asl)
+        self._is_time_encoded = encoded is not None
+        durations, delays = encoded or (durations, delays)
         if len(delays) not in (1, n) or (len(delays) > 1 and not self._is_time_encoded):
             raise ScanHeaderError(
                 f"PostLabelingDelay: expected one time{f' or {n}' if self._is_time_encoded else ''}, got {len(delays)}"

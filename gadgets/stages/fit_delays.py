@@ -192,7 +192,7 @@ class FitDelays:
         timing = asl.slice_timing or (0.0,) * self._n_slices
         bounds = FitBounds(cbf=RBF_BOUNDS) if asl.organ == "kidney" else FitBounds()
         return MultiDelayPlan(
-            kinetic_labeling(asl),
+            kinetic_labeling(asl, self._groups),
             mask,
             asl.perfused_tissue_t1,
             slice_timing=timing,

@@ -1,7 +1,6 @@
 """Perfusion averages and M0 to blood flow and its standard error, after every pair, from a single delay."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +111,8 @@ class Quantify:
         return self._asl.m0_type in ("Absent", "Estimate")
 
     def _quantify_waiting(self) -> Iterator[object]:
-        if self._m0 is None or self._mask is None:
+        m0, mask = self._m0, self._mask
+        if m0 is None or mask is None:
             return
         waiting, self._waiting = self._waiting, {}
         for (*times, _), average in waiting.items():
@@ -128,14 +128,17 @@ class Quantify:
                 )
             if self._transit_time is not None:
                 seconds = self._transit_time.seconds
-                scale = arrival_scale(self._asl, self._n_slices, average, self._m0, self._mask, seconds)
-                yield self._scaled(average, scale, self._mask)
+                scale = arrival_scale(self._asl, self._n_slices, average, m0, mask, seconds)
+                error = np.sqrt(average.variance / average.n_pairs) * np.abs(scale)
+                error = np.where(mask, error, 0).astype(np.float32)
+                yield self._flow(average, mask, average.mean * scale, error, scale)
                 continue
+            factor = self._factors[delay]
             if delay not in self._scales:
-                ones = np.ones(self._mask.shape, np.float32)
-                self._scales[delay] = quantify_cbf(ones, self._m0, self._factors[delay], self._mask)
-            flow = self._cbf(average, self._factors[delay], self._m0, self._mask)
-            yield replace(flow, scale=self._scales[delay])
+                self._scales[delay] = quantify_cbf(np.ones(mask.shape, np.float32), m0, factor, mask)
+            cbf = quantify_cbf(average.mean, m0, factor, mask)
+            error = standard_error_cbf(average.variance, average.n_pairs, m0, factor, mask)
+            yield self._flow(average, mask, cbf, error, self._scales[delay])
 
     def _factor(self, post_labeling_delay: float, labeling_duration: float) -> NDArray[np.float64]:
         asl = self._asl
@@ -161,35 +164,17 @@ class Quantify:
         # Magn Reson Med 39:702, Eq. 5)
         return factor * (cut_off / (delays - cut_off))
 
-    def _scaled(self, average: PerfusionAverage, scale: NDArray[np.float32], mask: NDArray[np.bool_]) -> CbfVolume:
-        """Blood flow that is a scale, voxel by voxel, times the difference."""
-        error = np.sqrt(average.variance / average.n_pairs) * np.abs(scale)
-        return replace(
-            self._volume(average, mask),
-            cbf=average.mean * scale,
-            standard_error=np.where(mask, error, 0).astype(np.float32),
-            scale=scale,
-        )
-
-    def _cbf(
+    def _flow(
         self,
         average: PerfusionAverage,
-        factor: NDArray[np.float64],
-        m0: NDArray[np.float32],
         mask: NDArray[np.bool_],
+        cbf: NDArray[np.float32],
+        standard_error: NDArray[np.float32],
+        scale: NDArray[np.float32],
     ) -> CbfVolume:
-        return replace(
-            self._volume(average, mask),
-            cbf=quantify_cbf(average.mean, m0, factor, mask),
-            standard_error=standard_error_cbf(average.variance, average.n_pairs, m0, factor, mask),
-        )
-
-    def _volume(self, average: PerfusionAverage, mask: NDArray[np.bool_]) -> CbfVolume:
-        """All of a result but its values."""
-        nothing = np.zeros(0, np.float32)
         return CbfVolume(
-            cbf=nothing,
-            standard_error=nothing,
+            cbf=cbf,
+            standard_error=standard_error,
             mask=mask,
             unit="relative" if self._is_relative else "mL/100g/min",
             n_pairs=average.n_pairs,
@@ -198,6 +183,7 @@ class Quantify:
             post_labeling_delay=average.post_labeling_delay,
             labeling_duration=average.labeling_duration,
             source=average.source,
+            scale=scale,
             artery=average.artery,
         )
 

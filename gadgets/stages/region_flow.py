@@ -141,7 +141,7 @@ class RegionFlow:
         means: NDArray[np.float64],
         pair_means: list[NDArray[np.float64]],
     ) -> list[MeanPrecision]:
-        labeling = kinetic_labeling(self._asl)
+        labeling = kinetic_labeling(self._asl, delay_groups(self._asl))
         counts = [len(values) for values in pair_means]
         timing = np.broadcast_to(self._timing[:, None, None], flow.cbf.shape)
         later, _ = course.statistics_of(np.ascontiguousarray(timing))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data import AslParameters, ScanHeader, Volume
-from perfline.gadgets.stages.delays import delay_groups
+from perfline.gadgets.stages.delays import is_fitted
 from perfline.recon.asl.m0 import brain_mask
 from perfline.recon.asl.quality import relative_drift
 from perfline.recon.parameters import VolumeType
@@ -107,8 +107,7 @@ class VolumeCourse:
 def _n_volumes_of_pair(asl: AslParameters) -> float:
     if not asl.encoding_matrix:
         return 2.0
-    is_fitted = len(delay_groups(asl)) > 1 and asl.m0_type != "Absent"
-    return len(asl.encoding_matrix) / (len(asl.encoding_matrix[0]) - 1 if is_fitted else 1)
+    return len(asl.encoding_matrix) / (len(asl.encoding_matrix[0]) - 1 if is_fitted(asl) else 1)
 
 
 def _declared_time(asl: AslParameters | None, repetition_time: float | None) -> float | None:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from perfline.recon.checks import check_finite, check_shape
 from perfline.recon.errors import InputError
+from perfline.recon.nufft.batches import leading_axes
 from perfline.recon.nufft.linear_shim import fit_linear_shim
 from perfline.recon.nufft.off_resonance_normal import OffResonanceNormal
 from perfline.recon.nufft.plan import NufftPlan
@@ -159,7 +160,7 @@ class OffResonancePlan:
         InputError
             Wrong shape, type or layout.
         """
-        batch = _leading("samples", samples, self.sample_shape)
+        batch = leading_axes("samples", samples, self.sample_shape)
         if weights is not None and (weights.shape != self.sample_shape or weights.dtype != np.float32):
             raise InputError(f"weights: expected float32 {self.sample_shape}, got {weights.dtype} {weights.shape}")
         images = _output(self.empty_images(*batch) if out is None else out, (*batch, *self.matrix))
@@ -189,7 +190,7 @@ class OffResonancePlan:
         InputError
             Wrong shape, type or layout.
         """
-        batch = _leading("image", image, self.matrix)
+        batch = leading_axes("image", image, self.matrix)
         shape = (*batch, *self.sample_shape)
         samples = _output(np.empty(shape, np.complex64) if out is None else out, shape)
         n_shots, n_samples = self.sample_shape
@@ -326,15 +327,6 @@ def _limited(field_map: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> 
     if mask is None:
         return field_map.copy()
     return np.clip(field_map, field_map[mask].min(), field_map[mask].max())
-
-
-def _leading(name: str, array: NDArray[np.complex64], trailing: Sequence[int]) -> tuple[int, ...]:
-    """Leading axes of a complex64 array that must end in these sizes."""
-    if array.ndim < len(trailing) or array.shape[-len(trailing) :] != tuple(trailing):
-        raise InputError(f"{name}: expected (..., {', '.join(map(str, trailing))}), got {array.shape}")
-    if array.dtype != np.complex64:
-        raise InputError(f"{name}: expected complex64, got {array.dtype}")
-    return array.shape[: -len(trailing)]
 
 
 def _output(out: NDArray[np.complex64], shape: tuple[int, ...]) -> NDArray[np.complex64]:

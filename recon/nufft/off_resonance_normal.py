@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.recon.errors import InputError
+from perfline.recon.nufft.batches import image_output
 from perfline.recon.nufft.plan import NufftPlan
 from perfline.recon.nufft.row_products import add_rows, multiply_rows
 from perfline.recon.nufft.time_segments import TimeSegments
@@ -85,7 +86,7 @@ class OffResonanceNormal:
         InputError
             Wrong shape or type, or `out` is `image`.
         """
-        out = _checked_output(image, self.matrix, out)
+        out = _output_apart(image, self.matrix, out)
         if self._part.shape != image.shape:
             self._part = np.empty(image.shape, np.complex64)
         for number, normal in enumerate(self._normals):
@@ -157,7 +158,7 @@ class OffResonanceSenseNormal:
         """
         if image.shape != self._part.shape:
             raise InputError(f"image: expected {self._part.shape}, got {image.shape}")
-        out = _checked_output(image, self.normal.matrix, out)
+        out = _output_apart(image, self.normal.matrix, out)
         for number, (sense, phases) in enumerate(zip(self._senses, self.normal._phases, strict=True)):
             _phased(sense.normal.n_threads, image, phases, self._phased)
             sense(self._phased, out=self._part)
@@ -165,21 +166,14 @@ class OffResonanceSenseNormal:
         return out
 
 
-def _checked_output(
+def _output_apart(
     image: NDArray[np.complex64], matrix: tuple[int, ...], out: NDArray[np.complex64] | None
 ) -> NDArray[np.complex64]:
     """The array to write to, apart from the image."""
-    n_axes = len(matrix)
-    if image.ndim < n_axes or image.shape[-n_axes:] != matrix or image.dtype != np.complex64:
-        sizes = ", ".join(map(str, matrix))
-        raise InputError(f"image: expected complex64 (..., {sizes}), got {image.dtype} {image.shape}")
-    if out is None:
-        return np.empty(image.shape, np.complex64)
-    if out.shape != image.shape or out.dtype != np.complex64 or not out.flags.c_contiguous:
-        raise InputError(f"out: expected C-contiguous complex64 {image.shape}, got {out.dtype} {out.shape}")
-    if np.may_share_memory(image, out):
+    result = image_output(image, matrix, out)
+    if out is not None and np.may_share_memory(image, out):
         raise InputError("out: expected an array apart from image")
-    return out
+    return result
 
 
 def _phased(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from perfline.recon.errors import InputError
 from perfline.recon.lanes.fft import LANE_SIZES
 from perfline.recon.lanes.vector import aligned_zeros
+from perfline.recon.nufft.batches import leading_axes
 from perfline.recon.nufft.gridding import SMOOTH_SIZES, Grid, choose_grid, try_grid
 from perfline.recon.nufft.portable import PortablePath
 from perfline.recon.nufft.trajectory import to_cycles_per_fov
@@ -186,7 +187,7 @@ class NufftPlan:
         InputError
             Wrong shape, type or layout.
         """
-        batch = _check_batch("samples", samples, self.sample_shape)
+        batch = leading_axes("samples", samples, self.sample_shape)
         used = self._unit_weights if weights is None else _check_weights(weights, self.sample_shape)
         images = _output("out", out, (*batch, *self.matrix))
         self._path.adjoint(np.ascontiguousarray(samples).reshape(-1, used.size), used, images.reshape(-1, *self.matrix))
@@ -211,7 +212,7 @@ class NufftPlan:
         InputError
             Wrong shape, type or layout.
         """
-        batch = _check_batch("image", image, self.matrix)
+        batch = leading_axes("image", image, self.matrix)
         samples = _output("out", out, (*batch, *self.sample_shape))
         self._path.forward(
             np.ascontiguousarray(image).reshape(-1, *self.matrix), samples.reshape(-1, self._unit_weights.size)
@@ -234,16 +235,6 @@ class NufftPlan:
 
         used = None if weights is None else _check_weights(weights, self.sample_shape).reshape(self.sample_shape)
         return NormalOperator(self.trajectory, self.matrix, used, self.n_threads)
-
-
-def _check_batch(name: str, array: NDArray[np.complex64], trailing: Sequence[int]) -> tuple[int, ...]:
-    """Leading axes of an array that must end in these sizes."""
-    n = len(trailing)
-    if array.ndim < n or array.shape[-n:] != tuple(trailing):
-        raise InputError(f"{name}: expected (..., {', '.join(map(str, trailing))}), got {array.shape}")
-    if array.dtype != np.complex64:
-        raise InputError(f"{name}: expected complex64, got {array.dtype}")
-    return array.shape[:-n]
 
 
 def _check_weights(weights: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from perfline.recon.errors import InputError
 from perfline.recon.lanes.fft import LANE_SIZES, FftTables, LaneFft
 from perfline.recon.lanes.vector import CELL, LANES, aligned_zeros
 from perfline.recon.nufft import toeplitz_3d_kernels, toeplitz_kernels
+from perfline.recon.nufft.batches import image_output
 from perfline.recon.nufft.gridding import SMOOTH_SIZES
 from perfline.recon.nufft.plan import NufftPlan, PathName
 from perfline.recon.nufft.toeplitz_3d_kernels import Convolution3D, ConvolutionBuffers3D
@@ -129,7 +130,7 @@ class NormalOperator:
         InputError
             Wrong shape or type.
         """
-        out = _checked_output(image, self.matrix, out)
+        out = image_output(image, self.matrix, out)
         images = np.ascontiguousarray(image).reshape(-1, *self.matrix)
         if self.path_name == "portable":
             for source, result in zip(images, out.reshape(-1, *self.matrix), strict=True):
@@ -275,7 +276,7 @@ class SenseNormalOperator:
             raise InputError(f"image: expected {self.batch + normal.matrix}, got {image.shape}")
         if out is not None and np.may_share_memory(image, out):
             raise InputError("out: expected an array apart from image")
-        out = _checked_output(image, normal.matrix, out)
+        out = image_output(image, normal.matrix, out)
         images = np.ascontiguousarray(image).reshape(-1, *normal.matrix)
         if normal.path_name == "portable":
             for source, maps, result in zip(images, self._maps, out.reshape(images.shape), strict=True):
@@ -296,21 +297,6 @@ class SenseNormalOperator:
         else:
             toeplitz_kernels.convolve_coils_parallel(normal.n_threads, len(images), *arguments)
         return out
-
-
-def _checked_output(
-    image: NDArray[np.complex64], matrix: tuple[int, ...], out: NDArray[np.complex64] | None
-) -> NDArray[np.complex64]:
-    """The array to write to, of the shape of the image."""
-    n_axes = len(matrix)
-    if image.ndim < n_axes or image.shape[-n_axes:] != matrix or image.dtype != np.complex64:
-        sizes = ", ".join(map(str, matrix))
-        raise InputError(f"image: expected complex64 (..., {sizes}), got {image.dtype} {image.shape}")
-    if out is None:
-        return np.empty(image.shape, np.complex64)
-    if out.shape != image.shape or out.dtype != np.complex64 or not out.flags.c_contiguous:
-        raise InputError(f"out: expected C-contiguous complex64 {image.shape}, got {out.dtype} {out.shape}")
-    return out
 
 
 def _make_wide(

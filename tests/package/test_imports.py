@@ -22,7 +22,7 @@ RECON_STANDARD_LIBRARY = {
     "types",
     "typing",
 }
-FOUNDATION = {"stage_data", "errors", "settings", "summary", "waveforms"}
+FOUNDATION = {"stage_data", "errors", "settings", "summary"}
 """Modules of gadgets that every other one may import."""
 MIDDLE = {"mrd", "writers"}
 

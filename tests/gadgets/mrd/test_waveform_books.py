@@ -4,7 +4,7 @@ import pytest
 
 from perfline.gadgets.mrd.messages import Waveform
 from perfline.gadgets.mrd.waveform_books import WaveformBooks
-from perfline.gadgets.waveforms import WaveformStatistics
+from perfline.gadgets.summary import WaveformStatistics
 
 
 def waveform(ident, n_samples, sample_time_us, n_channels=2):
