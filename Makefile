@@ -18,7 +18,7 @@ setup: $(INSTALLED)
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[view,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[view,report,dicom,metrics,test]'
 	$(BIN)/perfline warm-up --all
 	@touch $@
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from perfline.gadgets.errors import ReadoutError
 from perfline.gadgets.stage_data import (
     CbfVolume,
+    Delivered,
     Dropped,
     M0Volume,
     PerfusionAverage,
@@ -51,13 +52,16 @@ class Runner:
     ----------
     stages : sequence of Stage
     emit : callable
-        Takes each item that leaves the last stage (drops and notices included).
+        Takes each item that leaves the last stage (drops and notices included), and sends what it becomes.
+    keep : callable
+        Takes the same item after it was sent, and then, where it is an image, the `Delivered` that tells its latency.
     clock : callable
         Seconds, monotonic.
     """
 
     stages: Sequence[Stage]
     emit: Callable[[object], None]
+    keep: Callable[[object], None] = lambda item: None
     clock: Callable[[], float] = time.perf_counter
     n_readouts: int = 0
     drops: list[Dropped] = field(default_factory=list)
@@ -133,9 +137,11 @@ class Runner:
                 self.drops.append(item)
         start = self.clock()
         self.emit(item)
-        end = self.clock()
-        self._emit_books.n_in += 1
-        self._emit_books.seconds += end - start
+        sent = self.clock()
+        self.keep(item)
         name = _IMAGE_NAMES.get(type(item))
         if name is not None:
-            self.latencies.setdefault(name, []).append(end - self._arrived)
+            self.latencies.setdefault(name, []).append(sent - self._arrived)
+            self.keep(Delivered(name, sent - self._arrived))
+        self._emit_books.n_in += 1
+        self._emit_books.seconds += self.clock() - start

@@ -147,7 +147,8 @@ class _Scan:
         self._settings = Settings()
         self._header: ScanHeader | None = None
         self._maker: ImageMaker | None = None
-        self._runner = Runner((), self._emit)
+        self._runner = Runner((), self._send, self._keep)
+        self._images: list[Image] = []
         self._is_peer_gone = False
         self._status, self._reason = "success", ""
         self._notices: dict[str, str] = {}
@@ -193,7 +194,7 @@ class _Scan:
         collectors: list[Stage] = [CollectImages()]
         if of_images:
             collectors.append(VolumesFromImages(self._header))
-        self._runner = Runner([*collectors, *stages], self._emit)
+        self._runner = Runner([*collectors, *stages], self._send, self._keep)
         self._maker = ImageMaker(self._header, is_complex=self._settings.volume_images == "complex")
         warm_up()
         if self._header.spiral is not None:
@@ -325,14 +326,25 @@ class _Scan:
             self._set_up()
 
     def _emit(self, item: object) -> None:
-        """Send an item's images, then hand both to the sinks; keep the books of the summary."""
+        """Handle what doesn't come from the chain like what does."""
+        self._send(item)
+        self._keep(item)
+
+    def _send(self, item: object) -> None:
+        """Send an item's images; keep the books of the summary."""
         self._note(item)
-        images = self._images_of(item)
-        if images:
-            self._to_peer(partial(self._session.send, images))
+        self._images = self._images_of(item)
+        if self._images:
+            self._to_peer(partial(self._session.send, self._images))
+
+    def _keep(self, item: object) -> None:
+        """Hand an item, and the images that were just sent of it, to the sinks."""
+        if not isinstance(item, Image):
+            self._sinks.write(item)
         # an image that only passes through is its own
-        for part in images if isinstance(item, Image) else (item, *images):
-            self._sinks.write(part)
+        images, self._images = self._images, []
+        for image in images:
+            self._sinks.write(image)
 
     def _images_of(self, item: object) -> list[Image]:
         if self._maker is None:

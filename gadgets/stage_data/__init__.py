@@ -21,7 +21,7 @@ from perfline.gadgets.stage_data.perfusion import (
     TerritoryMap,
 )
 from perfline.gadgets.stage_data.readout import Counters, Limits, Purpose, Readout, VolumeKey
-from perfline.gadgets.stage_data.report import Dropped, Notice
+from perfline.gadgets.stage_data.report import Delivered, Dropped, Motion, Notice
 from perfline.gadgets.stage_data.side import (
     FieldMap,
     GivenTrajectory,
@@ -45,6 +45,7 @@ __all__ = [
     "CbfVolume",
     "ControlLabelPair",
     "Counters",
+    "Delivered",
     "DeltaMVolume",
     "Dropped",
     "FieldMap",
@@ -55,6 +56,7 @@ __all__ = [
     "KineticFit",
     "Limits",
     "M0Volume",
+    "Motion",
     "Notice",
     "Parameter",
     "PerfusionAverage",

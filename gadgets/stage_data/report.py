@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from perfline.gadgets.stage_data.readout import VolumeKey
 
-__all__ = ["Dropped", "Notice"]
+__all__ = ["Delivered", "Dropped", "Motion", "Notice"]
 
 
 @dataclass(frozen=True)
@@ -27,3 +27,28 @@ class Notice:
 
     level: str
     text: str
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Something has just been sent: ``what`` is ``volume``, ``perfusion``, ``cbf`` or ``m0``.
+
+    ``seconds`` is its latency: from the arrival of the readout that completed it to the end of sending.
+    """
+
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a volume lies against the first one of the scan, as a rigid body; estimated, never corrected for.
+
+    ``translation`` [mm] of the centre of the volume along L, P, S; ``rotation`` [deg] about these axes;
+    ``displacement`` [mm] is the framewise displacement against the volume before (0 for the first).
+    """
+
+    key: VolumeKey
+    translation: tuple[float, float, float]
+    rotation: tuple[float, float, float]
+    displacement: float

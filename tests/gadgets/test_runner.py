@@ -4,7 +4,7 @@ from stage_items import volume
 
 from perfline.gadgets.errors import ReadoutError, ScanHeaderError
 from perfline.gadgets.runner import Runner
-from perfline.gadgets.stage_data import Counters, Dropped, Purpose, Readout
+from perfline.gadgets.stage_data import Counters, Delivered, Dropped, Purpose, Readout
 
 
 class Clock:
@@ -83,11 +83,26 @@ def test_any_other_error_is_not_swallowed():
 
 
 def test_latency_runs_from_the_arrival_of_the_item_to_the_end_of_sending():
-    clock = Clock()
-    runner = Runner([], lambda item: clock(), clock)
-    runner.feed(volume(1, None, None))
-    # ticks: arrival, start of emit, the sending itself, end of emit
+    clock, kept = Clock(), []
+
+    def keep(item):
+        clock()
+        kept.append(item)
+
+    runner = Runner([], lambda item: clock(), keep, clock)
+    one = volume(1, None, None)
+    runner.feed(one)
+    # ticks: arrival, start of emit, the sending itself, end of sending; what takes its time to keep comes after
     assert runner.latencies == {"volume": [pytest.approx(3e-3)]}
+    assert kept == [one, Delivered("volume", pytest.approx(3e-3))]
+
+
+def test_what_is_no_image_is_kept_without_a_latency():
+    kept = []
+    runner = Runner([], lambda item: None, kept.append)
+    runner.feed(Dropped("readout", "why"))
+    assert kept == [Dropped("readout", "why")]
+    assert runner.latencies == {}
 
 
 def test_drops_are_listed_up_to_a_bound_and_counted_beyond():
