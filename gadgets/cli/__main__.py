@@ -23,6 +23,8 @@ COMMANDS = {
     "simulate": "Write raw MRD files with known truth.",
     "bench": "Measure speed and accuracy.",
     "warm-up": "Compile the kernels into the cache.",
+    "sys-info": "Versions, processor, kernels: for a bug report or a benchmark.",
+    "completion": "Complete commands and options at the Tab key of a shell.",
 }
 
 _EXIT_CODES_TEXT = """Exit codes: 0 success; 1 the scan failed, or files could not be written; 2 wrong usage or input;
