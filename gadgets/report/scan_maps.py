@@ -14,19 +14,13 @@ from perfline.gadgets.report.content import Block, Figure, SideBySide, Text
 from perfline.gadgets.report.map_figures import HALF_WIDTH, map_figure, orientation_text
 from perfline.gadgets.report.scan_folder import FileKind, ScanFolder
 from perfline.gadgets.stage_data import SliceGeometry
+from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.gadgets.writers.montage import MontageRow, upper_window
 from perfline.recon.asl.fit_status import FitStatus
 
 __all__ = ["FLOW_UNIT", "ScanMaps", "map_blocks", "read_maps"]
 
 FLOW_UNIT: Final = "mL/100 g/min"
-
-_FLOW_TOP: Final = {"CBF": 100.0, "RBF": 400.0}
-_ERROR_TOP: Final = {"CBF": 20.0, "RBF": 80.0}
-"""Windows of the quantitative maps [mL/100 g/min], the same in all scans, so that reports can be compared."""
-
-_TRANSIT_TIME_TOP: Final = 2.5
-"""[s]"""
 
 _MOST_FLOWS: Final = 5
 """Maps of a 4D file (arteries, or delays that are not fitted together) that are drawn."""
@@ -153,7 +147,7 @@ def _flow_rows(flow: NDArray[np.float32], name: str, parts: Sequence[str], *, is
     relative = ", relative: no M0" if is_relative else ""
     rows = []
     for part, image in zip(parts[:_MOST_FLOWS], flow, strict=False):
-        top = upper_window(image) if is_relative else _FLOW_TOP[name]
+        top = upper_window(image) if is_relative else FLOW_WINDOWS[name][1]
         unit = "a.u." if is_relative else FLOW_UNIT
         title = f"{name if part else _NAMES[name]}{part}{relative}"
         rows.append(MontageRow(title, image, "inferno", 0.0, top, unit))
@@ -193,7 +187,7 @@ def _error_rows(found: _Reader, flow_name: str, inside: NDArray[np.bool_] | None
     image = _masked(errors.data[0], inside)
     if not np.isfinite(image).any():  # one pair has no spread
         return []
-    return [MontageRow(f"Standard error of {flow_name}", image, "viridis", 0.0, _ERROR_TOP[flow_name], FLOW_UNIT)]
+    return [MontageRow(f"Standard error of {flow_name}", image, "viridis", *FLOW_ERROR_WINDOWS[flow_name], FLOW_UNIT)]
 
 
 def _transit_rows(found: _Reader, inside: NDArray[np.bool_] | None) -> list[MontageRow]:
@@ -205,7 +199,7 @@ def _transit_rows(found: _Reader, inside: NDArray[np.bool_] | None) -> list[Mont
     if status is not None:
         # where it is at a bound, or nothing is known of it, there is no time to show
         image = np.where(status.data[0] == FitStatus.CONVERGED, image, np.float32(np.nan))
-    return [MontageRow("Arterial transit time (ATT)", image, "viridis", 0.0, _TRANSIT_TIME_TOP, "s")]
+    return [MontageRow("Arterial transit time (ATT)", image, "viridis", *TRANSIT_TIME_WINDOW, "s")]
 
 
 def _plain_rows(found: _Reader) -> list[MontageRow]:
@@ -224,8 +218,9 @@ def _windows_text(maps: ScanMaps) -> str:
     if maps.flow is not None and not maps.is_relative:
         name = maps.flow_name
         fixed = (
-            f"{name} 0 to {_FLOW_TOP[name]:g} and its standard error 0 to {_ERROR_TOP[name]:g} {FLOW_UNIT}",
-            f"ATT 0 to {_TRANSIT_TIME_TOP:g} s",
+            f"{name} 0 to {FLOW_WINDOWS[name][1]:g} and its standard error 0 to {FLOW_ERROR_WINDOWS[name][1]:g}"
+            f" {FLOW_UNIT}",
+            f"ATT 0 to {TRANSIT_TIME_WINDOW[1]:g} s",
         )
     others = "images in arbitrary units from 0 to the 99.5th percentile"
     text = f"Windows: {', '.join([*fixed, others])}. The small number is that of the slice, from 0."

@@ -15,7 +15,8 @@ from perfline.gadgets.viewer.scan_words import (
     status_html,
     target_of,
 )
-from perfline.gadgets.viewer.shown_maps import FLOW_WINDOWS, PLACES, ShownMap, shown_maps
+from perfline.gadgets.viewer.shown_maps import PLACES, ShownMap, shown_maps
+from perfline.gadgets.writers.display_windows import FLOW_WINDOWS
 
 __all__ = ["add_page"]
 

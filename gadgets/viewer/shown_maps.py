@@ -9,22 +9,19 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, SliceGeometry, Volume
 from perfline.gadgets.viewer.wire import Picture
+from perfline.gadgets.writers.display_windows import FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.gadgets.writers.montage import upper_window
 from perfline.recon.asl.fit_status import FitStatus
 
-__all__ = ["FLOW_WINDOWS", "PLACES", "ShownMap", "shown_maps"]
+__all__ = ["PLACES", "ShownMap", "shown_maps"]
 
 PLACES: Final = ("control", "perfusion", "flow", "error", "ratio", "other")
 """Where a map is on the page, row by row."""
-
-FLOW_WINDOWS: Final = {"CBF": (0.0, 100.0), "RBF": (0.0, 400.0)}
-"""The same in all scans, so that maps can be compared [mL/100g/min]."""
 
 _ERROR_SHARE: Final = 0.2
 """Window of the standard error, as a share of that of the flow."""
 
 _RATIO_TOP: Final = 10.0
-_TRANSIT_TIME_TOP: Final = 2.5
 
 _GREY, _FLOW, _MEASURE = "grey", "inferno", "viridis"
 
@@ -117,5 +114,5 @@ def _flow_maps(flow: CbfVolume, name: str) -> dict[str, ShownMap]:
         # where it is at a bound, or nothing is known of it, there is no time to show
         is_sound = flow.mask & (flow.fit.status == FitStatus.CONVERGED)
         times = np.where(is_sound, flow.fit.arterial_transit_time, np.nan)
-        found["other"] = ShownMap("Arterial transit time", times, flow.geometry, "s", 0.0, _TRANSIT_TIME_TOP, _MEASURE)
+        found["other"] = ShownMap("Arterial transit time", times, flow.geometry, "s", *TRANSIT_TIME_WINDOW, _MEASURE)
     return found

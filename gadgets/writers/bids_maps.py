@@ -32,6 +32,7 @@ from perfline.gadgets.stage_data import (
     TerritoryMap,
 )
 from perfline.gadgets.writers.bids_sidecar import cbf_sidecar, perfusion_sidecar
+from perfline.gadgets.writers.display_windows import FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.recon.asl.fit_status import FitStatus
 
 __all__ = ["AVERAGE_NAMES", "MAP_NAMES", "DerivedMap", "average_maps", "flow_maps", "territory_maps"]
@@ -55,13 +56,7 @@ MAP_NAMES: Final = (
     "desc-kidney_mask",
 )
 
-_FLOW_WINDOW: Final = {"CBF": (0.0, 100.0), "RBF": (0.0, 400.0)}
-"""What a viewer shows at first [mL/100g/min]."""
-
 _ORGANS: Final = {"CBF": "Cerebral", "RBF": "Renal"}
-
-_ATT_WINDOW: Final = (0.0, 2.5)
-"""[s]"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,7 @@ def flow_maps(header: ScanHeader, volumes: Sequence[CbfVolume], sources: Sequenc
     """
     first = volumes[0]
     name = "CBF" if header.asl is None else header.asl.flow_name
-    window = None if first.unit == "relative" else _FLOW_WINDOW[name]
+    window = None if first.unit == "relative" else FLOW_WINDOWS[name]
     text = f"{_ORGANS[name]} blood flow, {'single-delay estimate' if first.fit is None else 'fit over delays'}"
     about = cbf_sidecar(header, volumes, text, sources)
     error_text = (
@@ -170,7 +165,9 @@ def _fit_maps(header: ScanHeader, flow: CbfVolume, fit: KineticFit, sources: Seq
         ]
     return [
         *volume,
-        DerivedMap("att", fit.arterial_transit_time, flow.geometry, sidecar("Arterial transit time", "s"), _ATT_WINDOW),
+        DerivedMap(
+            "att", fit.arterial_transit_time, flow.geometry, sidecar("Arterial transit time", "s"), TRANSIT_TIME_WINDOW
+        ),
         DerivedMap(
             "desc-standarderror_att",
             fit.arterial_transit_time_error,

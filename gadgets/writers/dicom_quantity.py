@@ -27,6 +27,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.gadgets.writers.display_windows import FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.recon.checks import check_positive
 from perfline.recon.errors import InputError
 
@@ -68,7 +69,7 @@ _FLOWS: Final = {
         _FLOW_UNIT,
         ("113055", "Regional Cerebral Blood Flow"),
         0.05,
-        (0.0, 100.0),
+        FLOW_WINDOWS["CBF"],
     ),
     "RBF": Quantity(
         "RBF",
@@ -77,7 +78,7 @@ _FLOWS: Final = {
         _FLOW_UNIT,
         ("126390", "Absolute Regional Blood Flow"),
         0.1,
-        (0.0, 400.0),
+        FLOW_WINDOWS["RBF"],
     ),
 }
 
@@ -116,7 +117,7 @@ def flow_quantity(name: str, signal: float | None = None) -> Quantity:
 def transit_time() -> Quantity:
     """Arterial transit time."""
     definition = ("126371", "Bolus Arrival Time")
-    return Quantity("ATT", "Arterial transit time", "ATT", _SECOND, definition, 0.001, (0.0, 2.5))
+    return Quantity("ATT", "Arterial transit time", "ATT", _SECOND, definition, 0.001, TRANSIT_TIME_WINDOW)
 
 
 def delta_m_quantity(top: float) -> Quantity:

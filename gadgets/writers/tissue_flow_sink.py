@@ -19,6 +19,7 @@ from perfline.gadgets.stages.tissue_flow import GREY_MATTER, WHITE_MATTER, tissu
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.bids_sidecar import cbf_sidecar
 from perfline.gadgets.writers.bids_tree import BidsTree
+from perfline.gadgets.writers.display_windows import FLOW_WINDOWS
 from perfline.gadgets.writers.json_file import write_json
 from perfline.gadgets.writers.nifti import write_nifti
 from perfline.gadgets.writers.sink import claim_files, prepare_folder
@@ -28,8 +29,6 @@ __all__ = ["TissueFlowSink"]
 
 _LABELS: Final = {GREY_MATTER: "GM", WHITE_MATTER: "WM"}
 """BIDS names of the tissues."""
-
-_CBF_WINDOW: Final = (0.0, 100.0)
 
 
 class TissueFlowSink:
@@ -110,7 +109,7 @@ class TissueFlowSink:
 
     def _write_tissue(self, header: ScanHeader, flow: CbfVolume, tissue: str, label: str) -> list[Path]:
         image, sidecar = self._path(label, "nii.gz"), self._path(label, "json")
-        write_nifti(image, flow.cbf, flow.geometry, window=_CBF_WINDOW)
+        write_nifti(image, flow.cbf, flow.geometry, window=FLOW_WINDOWS["CBF"])
         text = (
             f"Blood flow of pure {tissue}, corrected for partial volume (Asllani 2008); NaN where there is too little"
         )

@@ -9,12 +9,12 @@ from multiprocessing.connection import Listener
 from pathlib import Path
 
 import numpy as np
+import summaries
 from scan_headers import scan_header
 from stage_items import volume
 from viewer_items import RAMP, flow, one_pair
 
 from perfline.gadgets.stage_data import CbfVolume, Delivered, Motion, Notice, ScanQuality, Volume
-from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.viewer.view_sink import ViewSink, ViewSinks
 from perfline.gadgets.viewer.wire import Batch, Began, Ended, receive
 from perfline.recon.parameters import VolumeType
@@ -22,25 +22,7 @@ from perfline.recon.parameters import VolumeType
 TIMEOUT = 10.0
 """Longest wait before a test fails [s]."""
 
-SUMMARY = ScanSummary(
-    status="abort",
-    reason="client gone",
-    n_readouts=0,
-    n_volumes=0,
-    n_pairs=0,
-    n_pairs_rejected=0,
-    stages=(),
-    drops=(),
-    latency={},
-    ghost_levels=(),
-    figures={},
-    notices=(),
-    parameters={},
-    settings={"target_standard_error": 0.5},
-    seconds=0.0,
-    n_bytes=0,
-    software="",
-)
+SUMMARY = replace(summaries.SUMMARY, status="abort", reason="client gone", settings={"target_standard_error": 0.5})
 
 
 @contextmanager

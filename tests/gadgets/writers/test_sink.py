@@ -3,31 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scan_headers import scan_header
+from summaries import SUMMARY
 
 from perfline.gadgets.errors import OutputError
-from perfline.gadgets.stage_data import Parameter
-from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.sink import SinkGroup, claim_files, finished_file, partial_path, prepare_folder
-
-SUMMARY = ScanSummary(
-    status="success",
-    reason="",
-    n_readouts=0,
-    n_volumes=0,
-    n_pairs=0,
-    n_pairs_rejected=0,
-    stages=(),
-    drops=(),
-    latency={},
-    ghost_levels=(),
-    figures={},
-    notices=(),
-    parameters={"BloodT1": Parameter("BloodT1", 1.65, "s", "default")},
-    settings={},
-    seconds=1.0,
-    n_bytes=0,
-    software="perfline",
-)
 
 
 class Recorder:
