@@ -337,20 +337,31 @@ def _quantification(scan: _Scan, cited: _References) -> Iterator[str]:
     if scan.is_fitted:
         yield from _fit(scan, cited)
     else:
-        formula = scan.folder.sidecar(FileKind(name.lower())).get("Formula")
-        slices = ", with the excitation time of each slice in its delay" if len(scan.numbers("SliceTiming")) > 1 else ""
-        yield (
-            f"{name} was quantified in each voxel with the single-compartment model of the consensus recommendations"
-            f" {cited.cite(CBF_REFERENCE)}: {name} = {formula if formula is not None else UNKNOWN}{slices}."
-        )
-        if scan.value("BolusCutOffTechnique") == "QUIPSS":
-            yield "For QUIPSS the duration of the bolus is TI - TI1 in the place of TI1."
+        yield from _one_delay(scan, cited, name)
     if scan.value("Organ") == "kidney":
         yield f"Constants of the kidney follow {cited.cite(_KIDNEY)}."
     yield from _constants(scan, cited)
     if maps.is_relative:
         yield "Without M0 the values are relative, in arbitrary units."
     yield f"The standard error of {name} is from the scatter of the pairs{' and the fit' if scan.is_fitted else ''}."
+
+
+def _one_delay(scan: _Scan, cited: _References, name: str) -> Iterator[str]:
+    sidecar = scan.folder.sidecar(FileKind(name.lower()))
+    if "TransitTimeMap" in sidecar:
+        yield (
+            f"{name} was quantified in each voxel with the general kinetic model {cited.cite(FIT_REFERENCE)} (T1 of"
+            f" tissue {scan.milliseconds('GreyMatterT1')}), at the arterial transit time that a given map has there."
+        )
+        return
+    formula = sidecar.get("Formula")
+    slices = ", with the excitation time of each slice in its delay" if len(scan.numbers("SliceTiming")) > 1 else ""
+    yield (
+        f"{name} was quantified in each voxel with the single-compartment model of the consensus recommendations"
+        f" {cited.cite(CBF_REFERENCE)}: {name} = {formula if formula is not None else UNKNOWN}{slices}."
+    )
+    if scan.value("BolusCutOffTechnique") == "QUIPSS":
+        yield "For QUIPSS the duration of the bolus is TI - TI1 in the place of TI1."
 
 
 def _fit(scan: _Scan, cited: _References) -> Iterator[str]:

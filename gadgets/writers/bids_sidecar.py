@@ -47,6 +47,11 @@ FIT_REFERENCE: Final = (
 
 _FIT_FORMULA: Final = "general kinetic model, least squares of blood flow and arterial transit time over all delays"
 
+_ARRIVAL_FORMULA: Final = (
+    "general kinetic model of one delay, tissue and blood, solved for blood flow at the given arterial transit time of"
+    " each voxel"
+)
+
 _PASSED_ON: Final = (
     "BackgroundSuppression",
     "BackgroundSuppressionNumberPulses",
@@ -241,10 +246,14 @@ def cbf_sidecar(
     units = "arbitrary" if is_relative else volumes[0].unit
     sidecar = perfusion_sidecar(header, volumes, description, units, sources)
     if header.asl is not None:
-        is_fit = volumes[0].fit is not None
-        formula = _FIT_FORMULA if is_fit else _CBF_FORMULA[header.asl.labeling_type]
+        formula, reference = _CBF_FORMULA[header.asl.labeling_type], CBF_REFERENCE
+        if volumes[0].fit is not None:
+            formula, reference = _FIT_FORMULA, FIT_REFERENCE
+        elif volumes[0].transit_time_map:
+            formula, reference = _ARRIVAL_FORMULA, FIT_REFERENCE
+            sidecar["TransitTimeMap"] = volumes[0].transit_time_map
         sidecar["Formula"] = f"{formula}, with M0 = 1: relative values" if is_relative else formula
-        sidecar["Reference"] = FIT_REFERENCE if is_fit else CBF_REFERENCE
+        sidecar["Reference"] = reference
     return sidecar | {
         "ParametersUsed": {
             name: {"Value": parameter.value, "Units": parameter.unit, "Origin": parameter.origin}

@@ -49,6 +49,17 @@ def test_a_single_delay_pcasl_scan(tmp_path):
     ]
 
 
+def test_a_given_map_of_transit_times_has_another_model(tmp_path):
+    folder = scan_folder(tmp_path)
+    sidecar = folder / "derivatives/perfline/sub-01/perf/sub-01_cbf.json"
+    content = json.loads(sidecar.read_text()) | {"TransitTimeMap": "att.nii.gz"}
+    sidecar.write_text(json.dumps(content))
+    text = methods(folder).quantification
+    assert "with the general kinetic model [2]" in text
+    assert "at the arterial transit time that a given map has there." in text
+    assert FORMULA not in text
+
+
 def test_a_fit_over_delays_names_its_model(tmp_path):
     text = methods(multi_delay_folder(tmp_path))
     assert (

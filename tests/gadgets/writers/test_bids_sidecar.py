@@ -177,6 +177,13 @@ def test_the_cbf_sidecar_holds_every_parameter_with_its_origin():
     assert sidecar["SoftwareName"] == "perfline"
 
 
+def test_a_given_map_of_transit_times_is_named_with_its_model():
+    sidecar = cbf_sidecar(scan_header(), [replace(cbf_volume(), transit_time_map="att.nii.gz")], "CBF", [])
+    assert sidecar["TransitTimeMap"] == "att.nii.gz"
+    assert "transit time of each voxel" in sidecar["Formula"]
+    assert "mrm.1910400308" in sidecar["Reference"]
+
+
 def test_relative_blood_flow_has_arbitrary_units():
     sidecar = cbf_sidecar(scan_header(), [cbf_volume("relative")], "CBF", [])
     assert sidecar["Units"] == "arbitrary"
