@@ -7,17 +7,13 @@ scan has to hold what had been sent, up to the cut.
 """
 
 import os
-import re
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -26,10 +22,10 @@ import numpy as np
 
 from perfline.gadgets.bench.figures import Figure
 from perfline.gadgets.bench.process_table import children_of, has_open, n_descriptors, resident_bytes
+from perfline.gadgets.bench.server_process import ServerProcess, serving
 from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.client import ClientResult, run_client
 from perfline.gadgets.mrd.messages import Acquisition, ConfigName, HeaderXml
-from perfline.gadgets.mrd.stream_spool import SPOOL_SUFFIX
 from perfline.gadgets.mrd.wire import encode
 from perfline.gadgets.simulate.messages import simulated_messages
 from perfline.gadgets.simulate.recipes import EPI_RECIPES
@@ -39,9 +35,6 @@ __all__ = ["measure"]
 _BENCH: Final = "cuts"
 _SEED: Final = 8
 _PATIENCE: Final = 60.0
-_WARM_UP: Final = 3.0
-"""Time for the next process to get ready, and the one before to end [s]."""
-
 _N_TIMED: Final = 5
 _RECIPE: Final = replace(
     EPI_RECIPES["clean"], n_coils=2, n_slices=2, matrix_x=20, matrix_y=24, n_samples=36, dwell_time=13e-6, n_pairs=3
@@ -56,36 +49,6 @@ class _Scan:
     header: bytes
     acquisitions: tuple[Acquisition, ...]
     content: bytes
-
-
-@dataclass(frozen=True)
-class _Server:
-    """A server in a process of its own."""
-
-    process: "subprocess.Popen[str]"
-    address: tuple[str, int]
-    spools: Path
-
-    def settle(self) -> None:
-        """Wait until the next process is ready, and the one before has been seen off."""
-        time.sleep(_WARM_UP)
-        self.wait_until_idle()
-
-    def wait_until_idle(self) -> None:
-        """Wait until no scan runs, and the process for the next one is there.
-
-        Raises
-        ------
-        ScanError
-            It takes too long.
-        """
-        end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end:
-            processes = children_of(self.process.pid)
-            if len(processes) == 1 and not has_open(processes[0], SPOOL_SUFFIX):
-                return
-            time.sleep(0.02)
-        raise ScanError(f"bench: processes are left: {children_of(self.process.pid)}")
 
 
 def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], None]) -> Iterator[Figure]:
@@ -113,7 +76,7 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
     """
     scan = _make_scan()
     rng = np.random.default_rng(_SEED)
-    with tempfile.TemporaryDirectory(prefix="perfline-bench-") as folder, _serving(Path(folder)) as server:
+    with tempfile.TemporaryDirectory(prefix="perfline-bench-") as folder, serving(Path(folder)) as server:
         wanted = _images(_play(server, scan))
         server.settle()
         descriptors, memory = n_descriptors(server.process.pid), resident_bytes(server.process.pid)
@@ -151,30 +114,7 @@ def _make_scan() -> _Scan:
     return _Scan(header, tuple(one for one in messages if isinstance(one, Acquisition)), content)
 
 
-@contextmanager
-def _serving(folder: Path) -> Iterator[_Server]:
-    """Start ``perfline serve``, and see it off by SIGTERM."""
-    command = [sys.executable, "-P", "-m", "perfline.gadgets.cli", "serve", "--port", "0", "--spool", str(folder)]
-    process = subprocess.Popen([*command, "--grace", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        line = process.stdout.readline() if process.stdout is not None else ""
-        found = re.search(r"listening on (\S+):(\d+)", line)
-        if found is None:
-            raise ScanError(f"bench: the server did not start: {line!r}")
-        # what it prints is read off, or it would wait
-        threading.Thread(target=process.communicate, daemon=True).start()
-        yield _Server(process, (found[1], int(found[2])), folder)
-        left = children_of(process.pid)
-        process.terminate()
-        process.wait(_PATIENCE)
-        if process.returncode != 0 or any(Path(f"/proc/{pid}").exists() for pid in left):
-            raise ScanError(f"bench: the server ended with {process.returncode}, or left processes behind")
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _play(server: _Server, scan: _Scan) -> ClientResult:
+def _play(server: ServerProcess, scan: _Scan) -> ClientResult:
     result = run_client(server.address, ConfigName("pcasl_epi"), scan.header, scan.acquisitions, timeout=_PATIENCE)
     if not result.was_closed or result.failure or any(text.startswith("ERR") for text in result.texts):
         raise ScanError(f"bench: a whole scan was not served: {result.failure} {result.texts}")
@@ -185,7 +125,7 @@ def _images(result: ClientResult) -> list[bytes]:
     return [image.header_bytes() + image.attributes + image.data.tobytes() for image in result.images]
 
 
-def _cut(server: _Server, scan: _Scan, kind: str, n_bytes: int) -> bool:
+def _cut(server: ServerProcess, scan: _Scan, kind: str, n_bytes: int) -> bool:
     """Send so many bytes and cut; whether the spool holds what it must."""
     known = set(server.spools.iterdir())
     sent = scan.content[:n_bytes]
@@ -225,7 +165,7 @@ def _read_off(client: socket.socket) -> None:
         return
 
 
-def _wait_for_spool(server: _Server, known: set[Path]) -> Path:
+def _wait_for_spool(server: ServerProcess, known: set[Path]) -> Path:
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         fresh = set(server.spools.iterdir()) - known
@@ -244,7 +184,7 @@ def _wait_for_size(spool: Path, n_bytes: int) -> None:
         time.sleep(0.001)
 
 
-def _time_to_image(server: _Server, scan: _Scan) -> float:
+def _time_to_image(server: ServerProcess, scan: _Scan) -> float:
     """From just before a connection is opened, with a process that is ready, to the first image of the scan [s]."""
     first: list[float] = []
     start = time.perf_counter()

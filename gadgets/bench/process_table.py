@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["children_of", "has_open", "n_descriptors", "resident_bytes"]
+__all__ = ["children_of", "cpu_seconds", "has_open", "n_descriptors", "n_threads", "resident_bytes"]
 
 
 def children_of(pid: int) -> list[int]:
@@ -30,6 +30,18 @@ def resident_bytes(pid: int) -> int:
     """Memory in use."""
     n_pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return n_pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def n_threads(pid: int) -> int:
+    """Number of threads."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that the process, without its children, has taken [s]."""
+    # the second field is the name of the program, which may hold blanks
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _children(thread: Path) -> list[str]:

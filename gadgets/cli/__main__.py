@@ -21,6 +21,7 @@ COMMANDS = {
     "report": "HTML and PDF for people, from the folder that a scan has left.",
     "view": "A web page of a scan that has ended; --view of replay and serve shows one that runs.",
     "serve": "Run the MRD server that scanners and clients connect to.",
+    "convert": "Write a spooled stream as an MRD file that other tools read.",
     "check": "Say what a file or a chain holds and what is missing.",
     "simulate": "Write raw MRD files with known truth.",
     "openrecon": "Make the label of an OpenRecon package.",

@@ -14,6 +14,8 @@ __all__ = ["BENCHMARKS", "command"]
 BENCHMARKS = {
     "accuracy": "blood flow of simulated scans against the truth, ghost of a real scan, regridding",
     "stream": "the whole chain behind a socket: readouts/s, latency, share of each stage",
+    "cold-start": "from the start of a process to a server that is ready, to the first image of a Gadgetron node",
+    "soak": "2,000 volumes a round through one connection: does the process of the scan grow?",
     "cuts": "scans cut at random points (--rounds of them): what is left behind, what the spools hold",
     "nufft": "the planned NUFFT against finufft, ducc0 and scipy.sparse, where installed",
     "running-update": "mean, variance, blood flow, precision and quality after a pair of 64 x 64 x 24 voxels",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from perfline.gadgets.cli.options import RegionFiles, scan_options, select_chain, sidecar_options
+from perfline.gadgets.errors import ConfigurationError
 from perfline.recon.errors import PerflineError
 
 if TYPE_CHECKING:
@@ -49,17 +50,36 @@ def command(
 
 
 def _check_chain(chain: "Chain") -> None:
-    import importlib
-
     click.echo(f"chain {chain.name}")
     for gadget in chain.gadgets:
-        module = importlib.import_module(f"perfline.gadgets.{gadget}")
-        click.echo(f"  gadget perfline.gadgets.{gadget}: {'found' if callable(getattr(module, gadget)) else 'missing'}")
+        _find_gadget(gadget)
+        click.echo(f"  gadget perfline.gadgets.{gadget}: found")
     settings = chain.settings()
     click.echo(f"  protocol {settings.protocol}")
     for key, value in vars(settings).items():
         if key != "protocol":
             click.echo(f"    {key} = {dict(value) if key == 'asl' else value}")
+
+
+def _find_gadget(gadget: str) -> None:
+    """Import the entry point of a gadget, as Gadgetron does, and what it imports when it is called.
+
+    Raises
+    ------
+    ConfigurationError
+        One of them can't be imported, or has no such function.
+    """
+    import importlib
+
+    try:
+        module = importlib.import_module(f"perfline.gadgets.{gadget}")
+        importlib.import_module("perfline.gadgets.gadget_stages")
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"gadget perfline.gadgets.{gadget} can't be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not callable(getattr(module, gadget, None)):
+        raise ConfigurationError(f"gadget perfline.gadgets.{gadget}: expected a function {gadget} in it, got none")
 
 
 def _check_file(path: Path, chain_name: str, options: "ScanOptions") -> None:

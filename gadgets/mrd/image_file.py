@@ -20,7 +20,6 @@ _BLOCK: Final = 64
 _MOST_WAITING: Final = 256
 """Waveforms, and images of a group with their headers and attributes, that may wait for `flush`."""
 
-
 _CHUNK_CACHE: Final = 1 << 18
 """Bytes that HDF5 keeps of each array; by default 8 MB, which it fills with rows that nobody looks at again."""
 
