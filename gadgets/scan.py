@@ -249,9 +249,23 @@ class _Scan:
     def conclude(self) -> ScanSummary:
         """Complete the files, tell the peer, close everything, and sum up."""
         summary = self._summary()
-        # before the peer is told, which may take as long as it goes on sending
+        has_ended_well = self._status == "success"
+        # a peer that has said its last word waits for ours; one that hasn't may go on sending for long: the files first
+        if has_ended_well:
+            self._end_session()
+        summary = replace(summary, status=self._status, reason=self._reason)
         with self.judged():
             self._sinks.close_prompt(summary)
+        if not has_ended_well:
+            self._end_session()
+        files: tuple[str, ...] = ()
+        with self.judged():
+            files = tuple(map(str, self._sinks.close_late(summary)))
+        notices = summary.notices + tuple(self._sinks.notices)
+        return replace(summary, status=self._status, reason=self._reason, files=files, notices=notices)
+
+    def _end_session(self) -> None:
+        """Tell the peer how the scan ended."""
         if self._status != "success":
             self._to_peer(partial(self._session.send_error, self._reason))
         try:
@@ -259,12 +273,6 @@ class _Scan:
         except StreamError as error:
             # known by now if nothing could be sent before; else the last images haven't reached the peer
             self.end("abort", str(error))
-        files: tuple[str, ...] = ()
-        with self.judged():
-            summary = replace(summary, status=self._status, reason=self._reason)
-            files = tuple(map(str, self._sinks.close_late(summary)))
-        notices = summary.notices + tuple(self._sinks.notices)
-        return replace(summary, status=self._status, reason=self._reason, files=files, notices=notices)
 
     def _read_start(self) -> None:
         """Read the configuration, if one comes, and the header."""

@@ -208,8 +208,40 @@ def test_bug_in_a_sink_is_told_and_the_peer_is_not_left_waiting(method):
     session = MemorySession(SCAN.messages)
     summary = run_with(session, FailingSink(method, RuntimeError("oh no")))
     assert (summary.status, summary.reason) == ("fail", "internal error: RuntimeError: oh no")
-    assert session.errors == [summary.reason]
+    # when files are completed, a peer whose scan went well has had its images and has been told the end
+    assert session.errors == ([] if method == "close" else [summary.reason])
     assert session.is_closed
+
+
+def test_a_peer_whose_scan_went_well_does_not_wait_for_the_files():
+    session = MemorySession(SCAN.messages)
+    told = []
+
+    class Slow(KeepingSink):
+        def close(self, summary):
+            told.append(session.is_closed)
+            return super().close(summary)
+
+    late = Slow()
+    late.is_late = True
+    assert run_with(session, Slow(), late).status == "success"
+    assert told == [True, True]
+
+
+def test_a_peer_whose_scan_failed_may_go_on_sending_so_files_come_first():
+    session = MemorySession(SCAN.messages[:60])
+    told = []
+
+    class Slow(KeepingSink):
+        def close(self, summary):
+            told.append((self.is_late, session.is_closed))
+            return super().close(summary)
+
+    late, prompt = Slow(), Slow()
+    late.is_late, prompt.is_late = True, False
+    summary = run_with(session, late, prompt, FailingSink("write", RuntimeError("oh no")))
+    assert summary.status == "fail"
+    assert told == [(False, False), (True, True)]
 
 
 def test_server_goes_on_when_a_folder_can_not_be_made():
