@@ -15,12 +15,12 @@ from perfline.gadgets.mrd.messages import (
     Text,
     Waveform,
 )
-from perfline.gadgets.stage_data import Readout
+from perfline.gadgets.stage_data import Readout, ReadoutBlock
 
 __all__ = ["Incoming", "ReadoutCounter", "Session"]
 
-Incoming = ConfigName | ConfigText | HeaderXml | Readout | Image | Waveform | Text | ErrorText
-"""What a session delivers."""
+Incoming = ConfigName | ConfigText | HeaderXml | Readout | ReadoutBlock | Image | Waveform | Text | ErrorText
+"""What a session delivers; readouts that have come together may come as a block."""
 
 
 class Session(Protocol):
@@ -87,8 +87,8 @@ class ReadoutCounter:
         self.n_readouts = 0
         """Acquisitions so far."""
 
-    def deliver(self, message: Message) -> Incoming:
-        """Turn one message, other than CLOSE, into what a session delivers.
+    def deliver(self, message: Message | ReadoutBlock) -> Incoming:
+        """Turn one message, other than CLOSE, into what a session delivers; a block is only counted.
 
         Raises
         ------
@@ -99,4 +99,6 @@ class ReadoutCounter:
             index = self.n_readouts
             self.n_readouts += 1
             return readout_from_acquisition(message, index)
+        if isinstance(message, ReadoutBlock):
+            self.n_readouts += len(message)
         return message  # type: ignore[return-value]
