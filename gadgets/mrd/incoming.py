@@ -1,15 +1,10 @@
 """The receiving half of a session on a byte stream."""
 
-from collections.abc import Iterator
-
 from perfline.gadgets.errors import StreamError
-from perfline.gadgets.mrd.acquisition_run import AcquisitionRun
-from perfline.gadgets.mrd.convert_run import pieces_of_run
 from perfline.gadgets.mrd.exact_reader import Receive
-from perfline.gadgets.mrd.messages import Acquisition, Close, Message
+from perfline.gadgets.mrd.messages import Close
 from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
 from perfline.gadgets.mrd.wire import MessageReader, WireLimits
-from perfline.gadgets.stage_data import ReadoutBlock
 from perfline.recon.errors import PerflineError
 
 __all__ = ["IncomingStream"]
@@ -45,7 +40,6 @@ class IncomingStream:
     def __init__(self, receive: Receive, limits: WireLimits | None = None) -> None:
         self._reader = MessageReader(receive, limits)
         self._counter = ReadoutCounter()
-        self._pieces: Iterator[ReadoutBlock | Acquisition] = iter(())
         self.has_ended = False
         self.was_closed = False
 
@@ -66,27 +60,18 @@ class IncomingStream:
         """
         if self.has_ended:
             return None
-        # the run that was read last is delivered first; what it is made of has been received long ago
-        message: Message | ReadoutBlock | None = next(self._pieces, None)
-        if message is None:
-            message = self._next()
-        if message is None or isinstance(message, Close):
-            self.has_ended = True
-            self.was_closed = message is not None
-            return None
-        return self._counter.deliver(message)
-
-    def _next(self) -> Message | ReadoutBlock | None:
-        """What comes next on the stream."""
+        if (pending := self._counter.pending()) is not None:
+            return pending
         try:
             message = self._reader.read_some()
         except StreamError:
             self.has_ended = True
             raise
-        if isinstance(message, AcquisitionRun):
-            self._pieces = pieces_of_run(message, self._counter.n_readouts)
-            return next(self._pieces)
-        return message
+        if message is None or isinstance(message, Close):
+            self.has_ended = True
+            self.was_closed = message is not None
+            return None
+        return self._counter.deliver(message)
 
     def drain(self) -> None:
         """Read the rest and throw it away."""
