@@ -40,17 +40,18 @@ class AcquisitionSizes(NamedTuple):
 class AcquisitionRun:
     """Consecutive acquisitions of one size (id 1008).
 
-    ``heads`` is an array of headers (n,), a copy; ``trajectories`` float32 (n, n_samples, n_dimensions) and ``samples``
-    complex64 (n, n_channels, n_samples) lie where they came, at addresses that are odd for their types, and are not to
-    be written to.
+    ``heads`` is an array of headers (n,), a copy, and ``words`` the same memory as uint16 (n, 170). ``trajectories``,
+    float32 (n, n_samples, n_dimensions), and ``samples``, complex64 (n, n_channels, n_samples), lie where they came, at
+    addresses that are odd for their types, and are not to be written to.
     """
 
     heads: NDArray[np.void]
+    words: NDArray[np.uint16]
     trajectories: NDArray[np.float32]
     samples: NDArray[np.complex64]
 
     def __len__(self) -> int:
-        return len(self.heads)
+        return len(self.words)
 
     def message(self, index: int) -> Acquisition:
         """One of them by itself, in memory of its own."""
@@ -83,6 +84,7 @@ def run_at_front(waiting: NDArray[np.uint8], sizes: AcquisitionSizes) -> Acquisi
     at_samples = _START + 4 * n_samples * n_dimensions
     return AcquisitionRun(
         heads.view(ACQUISITION_HEADER)[:, 0],
+        heads.view(np.uint16),
         np.ndarray((n, n_samples, n_dimensions), "<f4", waiting, _START, (step, 4 * n_dimensions, 4)),
         np.ndarray((n, n_channels, n_samples), "<c8", waiting, at_samples, (step, 8 * n_samples, 8)),
     )

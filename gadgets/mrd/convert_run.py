@@ -19,22 +19,35 @@ from perfline.gadgets.stage_data import Readout, ReadoutBlock, VolumeKey
 
 __all__ = ["pieces_of_run"]
 
-_LAST_IN_SLICE = np.uint64(AcquisitionFlag.LAST_IN_SLICE.mask)
-_REVERSE = np.uint64(AcquisitionFlag.REVERSE.mask)
-_SEQUENTIAL = sum(
-    AcquisitionFlag[f"{first_or_last}_IN_{what}"].mask
-    for first_or_last in ("FIRST", "LAST")
-    for what in ("SLICE", "REPETITION", "SET", "SEGMENT")
-)
-# all other flags may tell what a readout is for, or that it is of an M0 volume
-_DECISIVE_FLAGS = np.uint64(((1 << 64) - 1) ^ (_SEQUENTIAL | AcquisitionFlag.REVERSE.mask))
-
+_FLAGS = header_word("flags")
 _DISCARDS = slice(header_word("discard_pre"), header_word("discard_pre") + 2)
 _CENTER = header_word("center_sample")
 _ENCODING_SPACE = header_word("encoding_space_ref")
 _LINE = header_word("idx")
 _PLACE = slice(_LINE + 2, _LINE + 8)
 """Average, slice, contrast, phase, repetition and set."""
+
+
+def _word_and_bit(flag: AcquisitionFlag) -> tuple[int, np.uint16]:
+    """Where a flag stands among the words of the header."""
+    word, bit = divmod(flag.value - 1, 16)
+    return _FLAGS + word, np.uint16(1 << bit)
+
+
+_REVERSE = _word_and_bit(AcquisitionFlag.REVERSE)
+_LAST_IN_SLICE = _word_and_bit(AcquisitionFlag.LAST_IN_SLICE)
+_M0 = AcquisitionFlag.USER1.mask
+# flags that only tell the place of a readout in a sequence of like ones; any other may tell what it is for
+_OF_SEQUENCE = AcquisitionFlag.REVERSE.mask | sum(
+    AcquisitionFlag[f"{end}_IN_{what}"].mask
+    for end in ("FIRST", "LAST")
+    for what in ("SLICE", "REPETITION", "SET", "SEGMENT")
+)
+# the words in which the readouts of a block are alike, and the bits of them that count
+_COMMON_WORDS = [*range(_FLAGS, _FLAGS + 4), _ENCODING_SPACE, *range(_PLACE.start, _PLACE.stop)]
+_COMMON_BITS = np.array(
+    [*(~_OF_SEQUENCE >> 16 * number & 0xFFFF for number in range(4)), *[0xFFFF] * (len(_COMMON_WORDS) - 4)], np.uint16
+)
 
 
 def pieces_of_run(run: AcquisitionRun, index: int) -> Iterator[ReadoutBlock | Acquisition]:
@@ -51,25 +64,23 @@ def pieces_of_run(run: AcquisitionRun, index: int) -> Iterator[ReadoutBlock | Ac
     ReadoutBlock or Acquisition
         In order of arrival; what is no block is for `readout_from_acquisition`.
     """
-    words = run.heads.view(np.uint16).reshape(len(run), -1)
-    flags = run.heads["flags"]
+    words, n_samples = run.words, run.samples.shape[2]
     discards = words[:, _DISCARDS]
-    n_samples = run.samples.shape[2]
     is_bad = (discards.sum(axis=1, dtype=np.int64) >= n_samples) | (words[:, _CENTER] > n_samples)
-    is_reversed = (flags & _REVERSE) != 0
-    is_last_in_slice = (flags & _LAST_IN_SLICE) != 0
-    borders = _borders(words, flags & _DECISIVE_FLAGS, is_bad)
+    is_reversed = (words[:, _REVERSE[0]] & _REVERSE[1]) != 0
+    is_last_in_slice = (words[:, _LAST_IN_SLICE[0]] & _LAST_IN_SLICE[1]) != 0
+    borders = _borders(words, is_bad)
     for start, stop in itertools.pairwise(borders):
         if stop - start == 1 or is_bad[start]:
             yield from map(run.message, range(start, stop))
             continue
         average, slice_, contrast, phase, repetition, set_ = words[start, _PLACE].tolist()
-        of_first = int(flags[start])
+        flags = int(run.heads["flags"][start])
         part = slice(start, stop)
         yield ReadoutBlock(
-            VolumeKey(repetition, set_, phase, contrast, average, of_first & AcquisitionFlag.USER1.mask != 0),
+            VolumeKey(repetition, set_, phase, contrast, average, flags & _M0 != 0),
             slice_,
-            purpose_of(of_first, int(words[start, _ENCODING_SPACE])),
+            purpose_of(flags, int(words[start, _ENCODING_SPACE])),
             run.samples[part],
             words[part, _LINE],
             discards[part],
@@ -79,12 +90,10 @@ def pieces_of_run(run: AcquisitionRun, index: int) -> Iterator[ReadoutBlock | Ac
         )
 
 
-def _borders(words: NDArray[np.uint16], flags: NDArray[np.uint64], is_bad: NDArray[np.bool_]) -> list[int]:
+def _borders(words: NDArray[np.uint16], is_bad: NDArray[np.bool_]) -> list[int]:
     """Numbers of the readouts that differ from the one before in what makes a block, between 0 and the end."""
-    is_new = (words[1:, _PLACE] != words[:-1, _PLACE]).any(axis=1)
-    is_new |= words[1:, _ENCODING_SPACE] != words[:-1, _ENCODING_SPACE]
-    is_new |= flags[1:] != flags[:-1]
-    is_new |= is_bad[1:] != is_bad[:-1]
+    common = words[:, _COMMON_WORDS] & _COMMON_BITS
+    is_new = (common[1:] != common[:-1]).any(axis=1) | (is_bad[1:] != is_bad[:-1])
     return [0, *(np.flatnonzero(is_new) + 1).tolist(), len(words)]
 
 
