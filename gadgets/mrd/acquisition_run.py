@@ -84,7 +84,7 @@ def run_at_front(waiting: NDArray[np.uint8], sizes: AcquisitionSizes) -> Acquisi
     at_samples = _START + 4 * n_samples * n_dimensions
     return AcquisitionRun(
         heads.view(ACQUISITION_HEADER)[:, 0],
-        heads.view(np.uint16),
+        heads.view("<u2"),
         np.ndarray((n, n_samples, n_dimensions), "<f4", waiting, _START, (step, 4 * n_dimensions, 4)),
         np.ndarray((n, n_channels, n_samples), "<c8", waiting, at_samples, (step, 8 * n_samples, 8)),
     )

@@ -70,7 +70,7 @@ def keep_lines(opened: OpenSlice, block: ReadoutBlock, start: int, limits: Limit
         Lines that were kept. Of the others nothing was taken.
     """
     n_before = len(opened.line_numbers)
-    if n_before == 0 or opened.raw.shape[1:] != block.samples.shape[1:]:
+    if not 0 < n_before < opened.n_expected or opened.raw.shape[1:] != block.samples.shape[1:]:
         return 0
     stop = min(start + opened.n_expected - n_before, len(block))
     lines, is_reversed = block.lines[start:stop].tolist(), block.is_reversed[start:stop].tolist()
@@ -101,9 +101,9 @@ def _are_plain(
         return False
     if len({*lines, *opened.line_numbers}) < len(lines) + len(opened.line_numbers):
         return False
-    pre, post = discards[0].tolist()
-    shape = opened.raw.shape[2], pre, post
-    return bool((discards == discards[0]).all()) and all(opened.shapes.get(way) == shape for way in {*is_reversed})
+    n_samples = opened.raw.shape[2]
+    found = set(zip(is_reversed, *discards.T.tolist(), strict=True))
+    return all(opened.shapes.get(is_back) == (n_samples, pre, post) for is_back, pre, post in found)
 
 
 def _count_plain(

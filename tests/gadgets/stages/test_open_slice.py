@@ -51,6 +51,16 @@ def test_a_whole_block_is_kept():
     assert one.shots == [0] * N_Y
 
 
+def test_the_polarities_may_discard_other_samples():
+    one = opened()
+    one.shapes = {False: (N_X, 1, 0), True: (N_X, 0, 2)}
+    lines = [replace(r, discard_pre=int(not r.is_reversed), discard_post=2 * int(r.is_reversed)) for r in LINES[2:]]
+    assert keep_lines(one, block_of(lines), 0, LIMITS) == N_Y - 2
+    one = opened()
+    one.shapes = {False: (N_X, 0, 2), True: (N_X, 1, 0)}
+    assert keep_lines(one, block_of(lines), 0, LIMITS) == 0
+
+
 def test_a_part_of_a_block_is_kept():
     one = opened()
     assert keep_lines(one, block_of(LINES), 2, LIMITS) == N_Y - 2
