@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/perfline replay sample_raw/pcasl_epi_realistic.h5 --paced 20 --out out --overwrite
+	$(BIN)/perfline replay sample_raw/pcasl_epi_realistic.h5 --paced 20 --out out --report --overwrite
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q

@@ -26,6 +26,7 @@ from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.mrd.session import Incoming, Session
 from perfline.gadgets.mrd.volumes_from_images import VolumesFromImages
 from perfline.gadgets.mrd.waveform_books import WaveformBooks
+from perfline.gadgets.ready import get_ready, get_ready_for_spirals
 from perfline.gadgets.runner import Runner
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import (
@@ -43,8 +44,6 @@ from perfline.gadgets.stages.stage import Stage
 from perfline.gadgets.summary import ScanSummary, latency_statistics
 from perfline.gadgets.writers.sink import Sink, SinkGroup
 from perfline.recon.errors import PerflineError
-from perfline.recon.nufft.warm_up import warm_up as warm_up_nufft
-from perfline.recon.warm_up import warm_up
 
 __all__ = ["ScanOptions", "run_scan"]
 
@@ -197,9 +196,9 @@ class _Scan:
             collectors.append(VolumesFromImages(self._header))
         self._runner = Runner([*collectors, *stages], self._send, self._keep)
         self._maker = ImageMaker(self._header, is_complex=self._settings.volume_images == "complex")
-        warm_up()
+        get_ready()
         if self._header.spiral is not None:
-            warm_up_nufft()
+            get_ready_for_spirals()
 
     def _begin(self) -> None:
         """Open the sinks when the first data come: until then a text of the peer may change the settings."""
@@ -251,10 +250,9 @@ class _Scan:
     def conclude(self) -> ScanSummary:
         """Complete the files, tell the peer, close everything, and sum up."""
         summary = self._summary()
-        files: tuple[str, ...] = ()
         # before the peer is told, which may take as long as it goes on sending
         with self.judged():
-            files = tuple(map(str, self._sinks.close(summary)))
+            self._sinks.close_prompt(summary)
         if self._status != "success":
             self._to_peer(partial(self._session.send_error, self._reason))
         try:
@@ -262,10 +260,12 @@ class _Scan:
         except StreamError as error:
             # known by now if nothing could be sent before; else the last images haven't reached the peer
             self.end("abort", str(error))
-        failures = tuple(("error", text) for text in self._sinks.failures)
-        return replace(
-            summary, status=self._status, reason=self._reason, files=files, notices=summary.notices + failures
-        )
+        files: tuple[str, ...] = ()
+        with self.judged():
+            summary = replace(summary, status=self._status, reason=self._reason)
+            files = tuple(map(str, self._sinks.close_late(summary)))
+        notices = summary.notices + tuple(self._sinks.notices)
+        return replace(summary, status=self._status, reason=self._reason, files=files, notices=notices)
 
     def _read_start(self) -> None:
         """Read the configuration, if one comes, and the header."""

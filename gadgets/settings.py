@@ -13,8 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from perfline.gadgets.errors import ConfigurationError
-from perfline.recon.nufft.trajectory import TrajectoryUnits
-from perfline.recon.parameters import SubtractionDomain, SubtractionOrder
+from perfline.recon.parameters import SubtractionDomain, SubtractionOrder, TrajectoryUnits
 
 __all__ = ["SERIES", "Settings", "installed_protocols", "load_settings"]
 
@@ -54,6 +53,7 @@ _SECTIONS = {
         "least_likeness",
         "pair_mean",
         "target_standard_error",
+        "motion",
     ),
     "fit": ("arterial_arrival_time", "transit_time_difference", "transit_time_prior", "transit_time_prior_sd"),
     "output": ("series", "volume_images"),
@@ -68,6 +68,7 @@ _CHOICES = {
     "subtraction_domain": tuple(SubtractionDomain),
     "pair_rejection": ("none", "outliers"),
     "pair_mean": ("arithmetic", "robust"),
+    "motion": ("follow", "none"),
     "volume_images": ("magnitude", "complex"),
     "trajectory_units": ("header", *get_args(TrajectoryUnits)),
     "sensitivity_maps": ("adaptive", "espirit"),
@@ -133,6 +134,7 @@ class Settings:
     least_likeness: float = 0.0
     pair_mean: str = "arithmetic"
     target_standard_error: float = 0.0
+    motion: str = "follow"
     arterial_arrival_time: float = 0.0
     transit_time_difference: float = 0.0
     transit_time_prior: float = 0.0

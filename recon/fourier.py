@@ -7,7 +7,6 @@ Convention: ``S(k) = n**-0.5 * sum_x rho(x) exp(-2 pi i k x / n)`` with pixel ``
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from perfline.recon.errors import InputError
@@ -46,6 +45,9 @@ def image_to_kspace(image: NDArray[np.generic], axes: Sequence[int] = (-2, -1)) 
     >>> np.abs(image_to_kspace(np.eye(1, 4, 2)))[0]
     array([0.5, 0.5, 0.5, 0.5])
     """
+    # a tenth of a second, for which those who only want positions needn't wait
+    import scipy.fft
+
     shifted = scipy.fft.ifftshift(image, axes=axes)
     return scipy.fft.fftshift(scipy.fft.fftn(shifted, axes=axes, norm="ortho"), axes=axes)
 
@@ -63,6 +65,8 @@ def kspace_to_image(kspace: NDArray[np.generic], axes: Sequence[int] = (-2, -1))
     -------
     array of the same shape, complex
     """
+    import scipy.fft
+
     shifted = scipy.fft.ifftshift(kspace, axes=axes)
     return scipy.fft.fftshift(scipy.fft.ifftn(shifted, axes=axes, norm="ortho"), axes=axes)
 

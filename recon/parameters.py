@@ -5,6 +5,7 @@ Units: seconds, millimetres, radians, tesla.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from perfline.recon.checks import check_non_negative, check_positive
 from perfline.recon.errors import InputError
@@ -14,6 +15,7 @@ __all__ = [
     "LabelingType",
     "SubtractionDomain",
     "SubtractionOrder",
+    "TrajectoryUnits",
     "TrapezoidReadout",
     "VolumeType",
 ]
@@ -48,6 +50,10 @@ class SubtractionDomain(StrEnum):
 
     MAGNITUDE = "magnitude"
     COMPLEX = "complex"
+
+
+TrajectoryUnits = Literal["normalized", "cycles_per_fov", "rad_per_m", "per_m"]
+"""Units that a trajectory may be declared in."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ The kernels of the NUFFT have a warm-up of their own (`recon.nufft.warm_up`): an
 from collections.abc import Callable
 from functools import cache
 
+from perfline.recon import motion_kernels
 from perfline.recon.asl import kernels as asl_kernels
 from perfline.recon.asl import kinetic_kernels, multi_delay_kernels, region_kernels, robust_kernels
 from perfline.recon.coils import kernels as coil_kernels
@@ -25,6 +26,7 @@ KERNEL_MODULES: tuple[Callable[[], None], ...] = (
     sense_kernels.warm_up,
     epi_kernels.warm_up,
     epi_plan_kernels.warm_up,
+    motion_kernels.warm_up,
 )
 """The ``warm_up`` of each kernel module."""
 

@@ -18,11 +18,16 @@ COMMANDS = {
     "quantify": "Blood flow of a NIfTI series, by the stages of a live scan.",
     "regions": "Blood flow of regions: means, asymmetry, distance from a norm.",
     "compare": "Two maps of blood flow over regions: regression, limits of agreement.",
+    "report": "HTML and PDF for people, from the folder that a scan has left.",
+    "view": "A web page of a scan that has ended; --view of replay and serve shows one that runs.",
     "serve": "Run the MRD server that scanners and clients connect to.",
     "check": "Say what a file or a chain holds and what is missing.",
     "simulate": "Write raw MRD files with known truth.",
+    "openrecon": "Make the label of an OpenRecon package.",
     "bench": "Measure speed and accuracy.",
     "warm-up": "Compile the kernels into the cache.",
+    "sys-info": "Versions, processor, kernels: for a bug report or a benchmark.",
+    "completion": "Complete commands and options at the Tab key of a shell.",
 }
 
 _EXIT_CODES_TEXT = """Exit codes: 0 success; 1 the scan failed, or files could not be written; 2 wrong usage or input;

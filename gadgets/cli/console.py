@@ -28,16 +28,13 @@ class ConsoleSink:
     Parameters
     ----------
     console : rich.console.Console
-    n_volumes : int, optional
-        Total for the progress bar, where it is known.
     """
 
     name = "console"
 
-    def __init__(self, console: Console, n_volumes: int | None = None) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
         self._progress: Progress | None = None
-        self._n_volumes = n_volumes
         self._n_seen = 0
         self._ghost_level = float("nan")
         self._cbf: CbfVolume | None = None
@@ -46,14 +43,16 @@ class ConsoleSink:
         self._notices: set[str] = set()
 
     def open(self, header: ScanHeader) -> None:
-        """Start the bar, on a terminal only."""
+        """Start the bar, on a terminal only; it knows its end where the header declares all volumes."""
+        n_volumes = None
         if header.asl is not None:
             self._flow_name = header.asl.flow_name
+            n_volumes = len(header.asl.volume_types) or None
         if not self._console.is_terminal:
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(*columns, console=self._console, transient=True)
-        self._task = self._progress.add_task("volumes", total=self._n_volumes)
+        self._task = self._progress.add_task("volumes", total=n_volumes)
         self._progress.start()
 
     def write(self, item: object) -> None:
@@ -90,12 +89,15 @@ class ConsoleSink:
     def _show(self, quality: ScanQuality) -> None:
         """One line for a map of blood flow; another when the verdict on pairs has changed."""
         figures, flow = quality.figures, self._cbf
+        found, forecast = f"{self._flow_name} {_flow_text(flow, figures)}", _forecast_text(flow, figures)
         self._say(
-            f"pair {quality.n_pairs:4d}{_which(flow)}  {self._flow_name} {_flow_text(flow, figures)}"
+            f"pair {quality.n_pairs:4d}{_which(flow)}  {found}"
             + _text_of("  tSNR {:.2f}", figures.get("median_tsnr"))
             + _ghost_text(self._ghost_level)
-            + _forecast_text(flow, figures)
+            + forecast
         )
+        if self._progress is not None:
+            self._progress.update(self._task, description=f"{found}{forecast}")
         rejected = [pair for pair, _ in quality.rejected]
         if rejected != self._rejected:
             gone = ", ".join(map(str, rejected)) or "none"

@@ -41,8 +41,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="KEY=UNIT",
     help="A time of the sidecar (that of M0 too) is not in seconds: RepetitionTimePreparation=ms.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for NIfTI, montage, summary.")
-@click.option("--name", help="Start of the NIfTI files' names; default: that of the input.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for a BIDS tree, montage, summary."
+)
+@click.option(
+    "--name",
+    help="Entities of the scan, such as sub-01_ses-2_run-1; default: those of the input's name, else sub-01.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in the folder.")
 @click.option("--montage/--no-montage", default=True, show_default=True, help="Write a PNG montage (extra 'view').")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
@@ -70,7 +75,7 @@ def command(
     --out the flow of each tissue is written too, corrected for partial volume.
 
     \b
-    perfline quantify sub-01_asl.nii.gz --out derivatives
+    perfline quantify sub-01/perf/sub-01_asl.nii.gz --out out
     perfline quantify scan.nii.gz --m0 m0.nii.gz --aslcontext '(label,control)*51' \\
         --assume-unit RepetitionTimePreparation=ms --out out
     """
@@ -79,6 +84,7 @@ def command(
     from perfline.gadgets.replay.nifti_scan import IMAGE_CHAIN, Declarations, read_nifti_scan
     from perfline.gadgets.replay.repeated_list import read_repeated_list
     from perfline.gadgets.replay.sidecar_changes import read_definitions, read_units
+    from perfline.gadgets.writers.bids_tree import name_from_stem
 
     declared = Declarations(
         sidecar_path=sidecar,
@@ -91,8 +97,7 @@ def command(
     scan = read_nifti_scan(file, declared, key_values(overrides), side)
     sinks: list[Sink] = []
     if out is not None:
-        stem = name or nifti_stem(file).removesuffix("_asl")
-        sinks = _sinks(out, stem, scan, overwrite=overwrite, montage=montage)
+        sinks = _sinks(out, name or name_from_stem(nifti_stem(file)), scan, overwrite=overwrite, montage=montage)
     summary = run_session(
         scan.session, str(file), chain=IMAGE_CHAIN, options=scan.options, sinks=sinks, as_json=as_json
     )
@@ -102,13 +107,16 @@ def command(
 def _sinks(out: Path, name: str, scan: "NiftiScan", *, overwrite: bool, montage: bool) -> list["Sink"]:
     """Those of a scan, but that of MRD images; with tissue maps the corrected flow too."""
     from perfline.gadgets.errors import ConfigurationError
-    from perfline.gadgets.outputs import output_sinks
+    from perfline.gadgets.outputs import OutputOptions, output_sinks
     from perfline.gadgets.replay.nifti_scan import IMAGE_CHAIN
+    from perfline.gadgets.writers.bids_tree import BidsTree
     from perfline.gadgets.writers.tissue_flow_sink import TissueFlowSink
 
+    tree = BidsTree(out, name)
+    folders = [folder.resolve() for folder in (tree.raw_folder, tree.derivative_folder)]
     for path in scan.inputs:
         # names of outputs are those of inputs: --overwrite would remove what is to be read
-        if path.resolve().parent == out.resolve() and path.name.startswith(f"{name}_"):
+        if path.resolve().parent in folders and path.name.startswith(f"{name}_"):
             raise ConfigurationError(f"--out {out}: {path.name} is an input: choose another folder or --name")
     others, tissues = [], scan.options.side.tissues
     if tissues is not None:
@@ -117,6 +125,11 @@ def _sinks(out: Path, name: str, scan: "NiftiScan", *, overwrite: bool, montage:
     heading = scan.inputs[0].name
     return list(
         output_sinks(
-            out, name, overwrite=overwrite, with_montage=montage, with_mrd=False, heading=heading, others=others
+            out,
+            name,
+            OutputOptions(with_montage=montage, with_mrd=False),
+            overwrite=overwrite,
+            heading=heading,
+            others=others,
         )
     )

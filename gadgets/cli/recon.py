@@ -13,9 +13,9 @@ __all__ = ["command"]
 @click.command("recon")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for NIfTI, MRD, montage, summary."
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for a BIDS tree, MRD images, summary."
 )
-@click.option("--name", default="sub-01", show_default=True, help="Start of the NIfTI files' names.")
+@click.option("--name", default="sub-01", show_default=True, help="Entities of the scan, such as sub-01_ses-2_run-1.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier scan in the folder.")
 @click.option("--montage/--no-montage", default=True, show_default=True, help="Write a PNG montage (extra 'view').")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
@@ -35,6 +35,7 @@ def command(
     """Reconstruct the images of the raw MRD FILE, an EPI or spiral scan of any kind; labelling is ignored."""
     from perfline.gadgets.chain import load_chain
     from perfline.gadgets.cli.run_file import run_file
+    from perfline.gadgets.outputs import OutputOptions
 
     summary = run_file(
         file,
@@ -44,7 +45,7 @@ def command(
         out=out,
         name=name,
         overwrite=overwrite,
-        with_montage=montage,
+        outputs=OutputOptions(with_montage=montage),
         as_json=as_json,
     )
     sys.exit(exit_code(summary))

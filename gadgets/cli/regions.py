@@ -45,8 +45,9 @@ def command(
     the subjects of the group.
 
     \b
-    perfline regions sub-01_cbf.nii.gz --regions sub-01_dseg.nii.gz --mask sub-01_desc-brain_mask.nii.gz \\
-        --pairs 'left hippocampus=right hippocampus' --norm norm.tsv --out out
+    cd out/derivatives/perfline/sub-01/perf
+    perfline regions sub-01_cbf.nii.gz --regions labels.nii.gz --mask sub-01_desc-brain_mask.nii.gz \\
+        --pairs 'left hippocampus=right hippocampus' --norm norm.tsv --out regions
     """
     from perfline.gadgets.replay.flow_file import read_flow, read_regions_on, statistics_by_name, zero_regions
     from perfline.gadgets.replay.norm_file import read_norm

@@ -1,14 +1,17 @@
 """``perfline replay``: a raw MRD file through the chain in process, or to a server, at full speed or paced."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from perfline.gadgets.cli.options import EXIT_CODES, RegionFiles, exit_code, scan_options, select_chain, sidecar_options
+from perfline.gadgets.cli.output_options import output_options, shown, view_options, view_sinks
 
 if TYPE_CHECKING:
+    from perfline.gadgets.outputs import OutputOptions
     from perfline.gadgets.replay.faults import FaultInjector
 
 __all__ = ["command"]
@@ -21,14 +24,13 @@ __all__ = ["command"]
 )
 @click.option("--to", "address", metavar="HOST:PORT", help="Send to an MRD server instead of running the chain here.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for NIfTI, MRD, montage, summary."
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for a BIDS tree, MRD images, summary."
 )
 @click.option(
     "--spool", type=click.Path(file_okay=False, path_type=Path), help="Folder; what is played is kept as a stream."
 )
-@click.option("--name", default="sub-01", show_default=True, help="Start of the NIfTI files' names.")
+@click.option("--name", default="sub-01", show_default=True, help="Entities of the scan, such as sub-01_ses-2_run-1.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier scan in the folder.")
-@click.option("--montage/--no-montage", default=True, show_default=True, help="Write a PNG montage (extra 'view').")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, nothing else.")
 @click.option(
     "--fault",
@@ -41,6 +43,8 @@ __all__ = ["command"]
 @click.option("--fault-seed", default=0, show_default=True, help="The same seed gives the same faults.")
 @click.option("--fault-after", default=0, show_default=True, help="Leave so many readouts at the start alone.")
 @click.option("--fault-delay", default=0.1, show_default=True, help="Of --fault delay [s].")
+@output_options(montage=True)
+@view_options
 @sidecar_options
 def command(
     file: Path,
@@ -50,7 +54,9 @@ def command(
     spool: Path | None,
     name: str,
     overwrite: bool,
-    montage: bool,
+    outputs: "Callable[[], OutputOptions]",
+    view: bool,
+    view_port: int,
     as_json: bool,
     fault_entries: tuple[str, ...],
     fault_seed: int,
@@ -82,25 +88,33 @@ def command(
                 "--set, --sidecar, --m0, --trajectory, --field-map, --regions (with its names and pairs), --grey-matter"
                 " and --white-matter belong to the server: they have no effect with --to"
             )
-        if spool is not None:
-            raise click.UsageError("--spool belongs to the server: it has no effect with --to")
+        chosen = outputs()
+        if spool is not None or view or chosen.with_report or chosen.dicom is not None:
+            raise click.UsageError(
+                "--spool, --view, --report and DICOM belong to the server: they have no effect with --to"
+            )
         sys.exit(_to_server(file, address, chain_name, paced, out, overwrite, faults))
     from perfline.gadgets.cli.run_file import run_file
 
-    summary = run_file(
-        file,
-        chain=select_chain(chain_name) if chain_name else None,
-        options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
-        paced=paced,
-        out=out,
-        name=name,
-        overwrite=overwrite,
-        with_montage=montage,
-        as_json=as_json,
-        faults=faults,
-        spool=spool,
-    )
-    _tell(faults)
+    with shown(view, view_port) as viewer:
+        summary = run_file(
+            file,
+            chain=select_chain(chain_name) if chain_name else None,
+            options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
+            paced=paced,
+            out=out,
+            name=name,
+            overwrite=overwrite,
+            outputs=outputs(),
+            as_json=as_json,
+            faults=faults,
+            spool=spool,
+            others=view_sinks(viewer, file.name),
+        )
+        _tell(faults)
+        if viewer is not None:
+            click.echo(f"view: {viewer.url} shows the scan until Ctrl-C", err=True)
+            viewer.wait()
     sys.exit(exit_code(summary))
 
 

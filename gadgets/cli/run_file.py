@@ -12,7 +12,7 @@ from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.session import Session
 from perfline.gadgets.mrd.stream_spool import SPOOL_SUFFIX
-from perfline.gadgets.outputs import output_sinks
+from perfline.gadgets.outputs import OutputOptions, output_sinks
 from perfline.gadgets.replay.faults import FaultInjector
 from perfline.gadgets.replay.paced_session import PacedSession, Pacer
 from perfline.gadgets.scan import ScanOptions, run_scan
@@ -37,10 +37,11 @@ def run_file(
     out: Path | None,
     name: str,
     overwrite: bool,
-    with_montage: bool,
+    outputs: OutputOptions,
     as_json: bool,
     faults: FaultInjector | None = None,
     spool: Path | None = None,
+    others: Sequence[Sink] = (),
 ) -> ScanSummary:
     """Play a raw file through a chain and show what comes out.
 
@@ -55,7 +56,7 @@ def run_file(
         Speed, 1 for real time; None for as fast as possible.
     out : Path, optional
         Folder for files.
-    name, overwrite, with_montage
+    name, overwrite, outputs
         See `output_sinks`.
     as_json : bool
         Print the summary as JSON and nothing else.
@@ -63,6 +64,8 @@ def run_file(
         What befalls the readouts on their way.
     spool : Path, optional
         Folder in which all that is delivered is kept as a stream.
+    others : sequence of Sink
+        Further ones, which leave no file.
 
     Returns
     -------
@@ -85,8 +88,8 @@ def run_file(
         session = PacedSession(session, Pacer(paced))
     sinks: Sequence[Sink] = ()
     if out is not None:
-        sinks = output_sinks(out, name, overwrite=overwrite, with_montage=with_montage, heading=file.name)
-    summary = run_session(session, str(file), chain=chain, options=options, sinks=sinks, as_json=as_json)
+        sinks = output_sinks(out, name, outputs, overwrite=overwrite, heading=file.name)
+    summary = run_session(session, str(file), chain=chain, options=options, sinks=[*others, *sinks], as_json=as_json)
     if raw.spool is not None and raw.spool.failure is not None:
         raise OutputError(raw.spool.failure)
     return summary

@@ -2,16 +2,23 @@
 
 import logging
 import signal
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from perfline.gadgets.cli.options import RegionFiles, scan_options, select_chain, sidecar_options
+from perfline.gadgets.cli.output_options import output_options, shown, view_options
 
 if TYPE_CHECKING:
-    from perfline.gadgets.server.pool import ScanEnd
+    from perfline.gadgets.outputs import OutputOptions
+    from perfline.gadgets.server.metrics_http import MetricsServer
+    from perfline.gadgets.server.pool import ScanEnd, WorkerPool
+    from perfline.gadgets.server.process_server import ProcessServer
+    from perfline.gadgets.writers.sink import Sink
 
 __all__ = ["command"]
 
@@ -22,11 +29,20 @@ _SECONDS = click.FloatRange(min=0)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
 @click.option("--port", default=9002, show_default=True, help="0: any free port.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder; each scan gets scan_0001, ...")
-@click.option("--montage/--no-montage", default=False, show_default=True, help="Write a PNG montage (extra 'view').")
 @click.option(
     "--spool",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder; every byte received is kept as it comes, in scan_0001.mrdstream, ...",
+)
+@click.option(
+    "--log",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder; what happens in each scan, as JSON lines without names, in scan_0001.jsonl, ...",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    help="Port on loopback for /metrics (Prometheus) and /healthz; 0: any free one (extra 'metrics').",
 )
 @click.option("--scans", type=int, help="Stop after so many scans.")
 @click.option(
@@ -55,13 +71,19 @@ _SECONDS = click.FloatRange(min=0)
     help="Time for running scans to end at SIGTERM, Ctrl-C [s].",
 )
 @click.option("--verbose", is_flag=True, help="Log each event.")
+@output_options(montage=False)
+@view_options
 @sidecar_options
 def command(
     host: str,
     port: int,
     out: Path | None,
-    montage: bool,
+    outputs: "Callable[[], OutputOptions]",
+    view: bool,
+    view_port: int,
     spool: Path | None,
+    log: Path | None,
+    metrics_port: int | None,
     scans: int | None,
     max_scans: int,
     idle_timeout: float,
@@ -90,7 +112,8 @@ def command(
 
     --spool keeps the bytes of the stream, not HDF5, so that a crash at any time, also of the server, loses nothing that
     had arrived; 'perfline replay' and 'perfline recon' read such files, cut off or not. They are readable by their
-    owner only, and hold what the scanner sent: the header may name the subject.
+    owner only, and hold what the scanner sent: the header may name the subject. --log and --metrics-port tell nothing
+    of subject, study, or place.
     """
     from perfline.gadgets.server.pool import WorkerPool
 
@@ -99,13 +122,25 @@ def command(
     pool = WorkerPool(max_scans)
     # it gets ready while this process imports
     pool.warm()
-    try:
+    with ExitStack() as stack:
+        stack.callback(pool.stop, 0)
         from perfline.gadgets.mrd.time_limits import TimeLimits
-        from perfline.gadgets.server.claimed_names import FolderSinks
+        from perfline.gadgets.server.claimed_names import FolderSinks, JoinedSinks
+        from perfline.gadgets.server.log_sinks import LogSinks
         from perfline.gadgets.server.process_server import ProcessServer
         from perfline.gadgets.server.scan_work import ScanWork
+        from perfline.gadgets.viewer.view_sink import ViewSinks
 
-        given: dict[str, Any] = {} if out is None else {"make_sinks": FolderSinks(out, montage)}
+        chosen = outputs()
+        viewer = stack.enter_context(shown(view, view_port))
+        makers: list[Callable[[int], Sequence[Sink]]] = []
+        if viewer is not None:
+            makers.append(ViewSinks(viewer.address))
+        if out is not None:
+            makers.append(FolderSinks(out, chosen))
+        if log is not None:
+            # behind the folder, whose summary lists what is in it
+            makers.append(LogSinks(log))
         work = ScanWork(
             default_chain=select_chain(chain_name) if chain_name else None,
             options=scan_options(overrides, sidecar, m0_path, trajectory_path, field_map_path, region_files),
@@ -117,10 +152,12 @@ def command(
             ),
             send_buffer=send_buffer << 20,
             spool=spool,
-            **given,
+            has_progress=metrics_port is not None,
+            make_sinks=JoinedSinks(tuple(makers)),
         )
         pool.set_work(work, log_level)
         server = ProcessServer(pool, host=host, port=port, on_end=_report, grace=grace)
+        monitor = None if metrics_port is None else _monitored(server, pool, metrics_port)
 
         def stop(number: int, frame: FrameType | None) -> None:
             server.stop()
@@ -130,9 +167,18 @@ def command(
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         click.echo(f"listening on {server.address[0]}:{server.address[1]}")
+        if monitor is not None:
+            click.echo(f"metrics on {monitor.url}")
         server.serve(scans)
-    finally:
-        pool.stop(0)
+
+
+def _monitored(server: "ProcessServer", pool: "WorkerPool", port: int) -> "MetricsServer":
+    """Make the server keep metrics, and answer for them."""
+    from perfline.gadgets.server.metrics import ServerMetrics
+    from perfline.gadgets.server.metrics_http import MetricsServer
+
+    server.metrics = ServerMetrics(lambda: server.health, lambda: pool.processes)
+    return MetricsServer(server.metrics, lambda: server.health, port)
 
 
 def _report(end: "ScanEnd") -> None:

@@ -26,7 +26,7 @@ __all__ = ["command"]
     type=click.Path(file_okay=False, path_type=Path),
     help="Write images in place of raw data: a BIDS series with M0 and the true maps, into this folder.",
 )
-@click.option("--name", default="sub-01", show_default=True, help="Start of the names of --images.")
+@click.option("--name", default="sub-01", show_default=True, help="Entities of --images, such as sub-01_ses-2.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one option of the recipe.")
 @click.option(
     "--samples", type=click.Path(file_okay=False, path_type=Path), help="Write all sample files into this folder."

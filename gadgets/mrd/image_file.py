@@ -17,6 +17,12 @@ __all__ = ["ImageFileWriter"]
 _BLOCK: Final = 64
 """Images for which room is made at once: resizing for every image takes longer than writing it."""
 
+_MOST_WAITING: Final = 256
+"""Waveforms, and images of a group with their headers and attributes, that may wait for `flush`."""
+
+
+_CHUNK_CACHE: Final = 1 << 18
+"""Bytes that HDF5 keeps of each array; by default 8 MB, which it fills with rows that nobody looks at again."""
 
 _WAVEFORM_ROW: Final = np.dtype([("head", WAVEFORM_HEADER), ("data", h5py.vlen_dtype(np.uint32))])
 
@@ -25,8 +31,8 @@ class ImageFileWriter:
     """Appends images to a file.
 
     Writing stands between one readout and the next, so pixels go to the file at once but as raw chunks, in a third of a
-    millisecond for a stack of slices; headers and attributes, about 1 kB an image, wait for `flush` or `close`. Until
-    then the file is not complete.
+    millisecond for a stack of slices; headers and attributes, about 1 kB an image, wait for `flush` or `close`, or till
+    many wait. Until then the file is not complete.
 
     Parameters
     ----------
@@ -48,7 +54,7 @@ class ImageFileWriter:
         self.n_images = 0
         """Images appended so far."""
         self._waveforms: list[Waveform] = []
-        self._file = h5py.File(self.path, "w" if is_new else "a")
+        self._file = h5py.File(self.path, "w" if is_new else "a", rdcc_nbytes=_CHUNK_CACHE)
         self._root = self._file.require_group(group)
         self._groups: dict[tuple[Any, ...], _ImageGroup] = {}
         if header_xml is not None and "xml" not in self._root:
@@ -61,6 +67,11 @@ class ImageFileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def root(self) -> Any:
+        """The group of the file that holds everything."""
+        return self._root
 
     def append(self, images: Sequence[Image]) -> None:
         """Append images, in order.
@@ -76,8 +87,10 @@ class ImageFileWriter:
             self.n_images += 1
 
     def append_waveforms(self, waveforms: Sequence[Waveform]) -> None:
-        """Append waveforms, in order, to ``group/waveforms``; they wait for `flush`."""
+        """Append waveforms, in order, to ``group/waveforms``; they wait for `flush`, or until many wait."""
         self._waveforms += waveforms
+        if len(self._waveforms) >= _MOST_WAITING:
+            self._write_waveforms()
 
     def flush(self) -> None:
         """Complete the file on disk."""
@@ -152,14 +165,20 @@ class _ImageGroup:
         self._heads.append(head)
         # a string of the file ends at its first zero
         self._texts.append(image.attributes.split(b"\0", 1)[0])
+        if len(self._heads) == _MOST_WAITING:
+            self._complete_rows()
 
     def flush(self) -> None:
         """Write headers and attributes, and give back the room that was not used."""
+        self._complete_rows()
+        self._data.resize(self._n_complete, axis=0)
+
+    def _complete_rows(self) -> None:
+        if not self._heads:
+            return
         end = self._n_complete + len(self._heads)
-        if self._heads:
-            self._write_rows(self._header, np.frombuffer(b"".join(self._heads), IMAGE_HEADER), end)
-            self._write_rows(self._attributes, np.array(self._texts, object), end)
-        self._data.resize(end, axis=0)
+        self._write_rows(self._header, np.frombuffer(b"".join(self._heads), IMAGE_HEADER), end)
+        self._write_rows(self._attributes, np.array(self._texts, object), end)
         self._n_complete = end
         self._heads.clear()
         self._texts.clear()

@@ -23,6 +23,8 @@ _HISTORY = MappingProxyType(
 )
 """Steps after the reconstruction, which is named by the trajectory."""
 
+_MOST_VALUES = 64
+
 
 def common_meta(
     header: ScanHeader,
@@ -151,7 +153,10 @@ def window_meta(center: float, width: float) -> dict[str, MetaValue]:
 
 
 def parameters_as_json(parameters: Mapping[str, Parameter]) -> str:
-    """Every parameter in use with unit and origin, as JSON."""
+    """Every parameter in use with unit and origin, as JSON.
+
+    Of lists with an entry for each volume, which every image of a long scan would carry, the length is told instead.
+    """
     return json.dumps(
         {
             name: {"value": _plain(one.value), "unit": one.unit, "origin": one.origin}
@@ -162,7 +167,9 @@ def parameters_as_json(parameters: Mapping[str, Parameter]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value
+    if not isinstance(value, (tuple, list)):
+        return value
+    return [_plain(one) for one in value] if len(value) <= _MOST_VALUES else f"{len(value)} values"
 
 
 def _rounded(time_ms: float) -> float:

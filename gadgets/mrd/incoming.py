@@ -1,6 +1,6 @@
 """The receiving half of a session on a byte stream."""
 
-from perfline.gadgets.errors import StreamError
+from perfline.gadgets.errors import StreamError, TruncatedStreamError
 from perfline.gadgets.mrd.exact_reader import Receive
 from perfline.gadgets.mrd.messages import Close
 from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
@@ -26,6 +26,8 @@ class IncomingStream:
         Nothing more can be read: CLOSE came, the stream ended, or it is broken.
     was_closed : bool
         CLOSE came.
+    is_broken : bool
+        It was given up before its end: the peer may still be sending.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class IncomingStream:
         self._counter = ReadoutCounter()
         self.has_ended = False
         self.was_closed = False
+        self.is_broken = False
 
     @property
     def n_bytes(self) -> int:
@@ -64,8 +67,9 @@ class IncomingStream:
             return pending
         try:
             message = self._reader.read_some()
-        except StreamError:
+        except StreamError as error:
             self.has_ended = True
+            self.is_broken = not isinstance(error, TruncatedStreamError)
             raise
         if message is None or isinstance(message, Close):
             self.has_ended = True

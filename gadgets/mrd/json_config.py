@@ -2,7 +2,8 @@
 
 ``{"parameters": {"config": "pcasl_epi", "subtraction_order": "surround", ...}}``, as a text message (id 5) after the
 header or as configuration text (id 2). ``customconfig``, where it isn't empty, stands above ``config``; the other
-entries are settings. Values may come as text.
+entries are settings, with or without the underscores, which OpenRecon doesn't allow in the name of a parameter. Values
+may come as text; the word ``protocol`` leaves a setting as the protocol has it.
 """
 
 import json
@@ -15,11 +16,15 @@ from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText
 from perfline.gadgets.settings import Settings
 
-__all__ = ["JsonConfig", "parse_json_config", "without_placeholder"]
+__all__ = ["AS_IN_PROTOCOL", "JsonConfig", "parse_json_config", "without_placeholder"]
+
+AS_IN_PROTOCOL: Final = "protocol"
+"""Value that leaves a setting as it is: a choice at the scanner can't be left empty."""
 
 _CHAIN_KEYS: Final = ("customconfig", "config")
 _PLACEHOLDER: Final = "openrecon"
-_KNOWN: Final = frozenset(entry.name for entry in fields(Settings)) - {"asl", "protocol"}
+_NAMES: Final = frozenset(entry.name for entry in fields(Settings)) - {"asl", "protocol"}
+_SPELLINGS: Final = {spelling: name for name in _NAMES for spelling in (name, name.replace("_", ""))}
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,12 @@ def parse_json_config(text: str | bytes) -> JsonConfig | None:
     names = [parameters.get(key) for key in _CHAIN_KEYS]
     chain = next((name for name in names if isinstance(name, str) and name.strip()), None)
     # an empty field of the scanner's card leaves things as they are
-    given = {key: value for key, value in parameters.items() if key not in _CHAIN_KEYS and value not in ("", None)}
+    left = ("", None, AS_IN_PROTOCOL)
+    given = {key: value for key, value in parameters.items() if key not in _CHAIN_KEYS and value not in left}
     return JsonConfig(
         None if chain is None else chain.strip(),
-        MappingProxyType({key: value for key, value in given.items() if key in _KNOWN}),
-        tuple(sorted(key for key in given if key not in _KNOWN)),
+        MappingProxyType({_SPELLINGS[key]: value for key, value in given.items() if key in _SPELLINGS}),
+        tuple(sorted(key for key in given if key not in _SPELLINGS)),
     )
 
 

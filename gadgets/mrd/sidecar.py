@@ -4,11 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from perfline.gadgets.errors import ConfigurationError
 
-__all__ = ["Sidecar", "load_sidecar", "read_aslcontext"]
+__all__ = ["TIME_ENCODING", "Sidecar", "load_sidecar", "read_aslcontext"]
+
+TIME_ENCODING: Final = "TimeEncoding"
+"""Our field for what BIDS can't say of a time-encoded series: the words of the header, which stand above the others."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ def load_sidecar(path: Path | str) -> Sidecar:
         raise ConfigurationError(f"sidecar {path}: expected JSON ({error})") from error
     if not isinstance(parameters, dict):
         raise ConfigurationError(f"sidecar {path}: expected a JSON object, got {type(parameters).__name__}")
+    encoding = parameters.pop(TIME_ENCODING, None)
+    if isinstance(encoding, dict):
+        parameters |= encoding
     context_path = path.with_name(path.stem.removesuffix("_asl") + "_aslcontext.tsv")
     if not context_path.is_file():
         return Sidecar(parameters, None, path, None)

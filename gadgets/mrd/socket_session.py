@@ -14,8 +14,14 @@ from perfline.gadgets.mrd.wire import WireLimits, encode, encode_parts
 
 __all__ = ["SocketSession", "send_all"]
 
-_LINGER = 2.0
-_LONGEST_LINGER = 10.0
+_LINGER, _LONGEST_LINGER = 2.0, 10.0
+"""For input that nobody has read: time of silence, and in all [s]."""
+
+_LINGER_IF_BROKEN, _LONGEST_LINGER_IF_BROKEN = 0.5, 3.0
+"""The same for input that can't be read: nothing is owed but the text that says so."""
+
+_LONGEST_DRAIN = 30.0
+"""A scan that has failed keeps its place in the server while its peer goes on sending [s]."""
 
 
 class SocketSession:
@@ -61,6 +67,11 @@ class SocketSession:
         return self._incoming.n_bytes
 
     @property
+    def n_waiting(self) -> int:
+        """Bytes that wait for the peer."""
+        return self._channel.n_waiting
+
+    @property
     def was_closed(self) -> bool:
         """Whether the peer announced the end, rather than just going away."""
         return self._incoming.was_closed
@@ -103,12 +114,15 @@ class SocketSession:
     def send_error(self, text: str) -> None:
         """Report a failure as text, then read the input to its end, so that the report isn't lost with the connection.
 
+        A peer that sends for longer than half a minute is not waited for.
+
         Raises
         ------
         StreamError
             The peer is gone.
         """
         self.send_text("ERR", text)
+        self._channel.deadlines.end_within(_LONGEST_DRAIN, "the scan has failed")
         self.drain()
 
     def drain(self) -> None:
@@ -122,8 +136,8 @@ class SocketSession:
     def close(self) -> None:
         """Send CLOSE once the peer has taken everything, and close the socket.
 
-        Input that nobody has read is waited for during at most two seconds of silence: closing a socket on unread input
-        resets the connection, and the images still on their way would be lost.
+        Input that nobody has read is waited for during some silence: closing a socket on unread input resets the
+        connection, and the images still on their way would be lost, or the text that says what is wrong.
 
         Raises
         ------
@@ -142,7 +156,12 @@ class SocketSession:
             if is_owed:
                 raise StreamError(f"the peer is gone before it had all images ({error})") from error
         finally:
-            self._channel.close(0 if self._incoming.has_ended else _LINGER, _LONGEST_LINGER)
+            self._channel.close(*self._linger())
+
+    def _linger(self) -> tuple[float, float]:
+        if self._incoming.is_broken:
+            return _LINGER_IF_BROKEN, _LONGEST_LINGER_IF_BROKEN
+        return (0.0 if self._incoming.has_ended else _LINGER), _LONGEST_LINGER
 
     def _send(self, what: str, *messages: Message) -> None:
         try:

@@ -23,7 +23,7 @@ from perfline.gadgets.mrd.convert import seconds_from_microseconds, seconds_from
 from perfline.gadgets.mrd.mrd_header import MrdHeader
 from perfline.gadgets.mrd.parameter_values import choice, count, number, positive
 from perfline.gadgets.stage_data import GradientResponse, HargreavesParameters, SpiralParameters
-from perfline.recon.nufft.trajectory import TrajectoryUnits
+from perfline.recon.parameters import TrajectoryUnits
 
 __all__ = ["read_spiral", "read_units"]
 

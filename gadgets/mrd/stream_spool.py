@@ -24,7 +24,7 @@ class StreamSpool:
     """Appends to a new file; readable by the owner only, because raw data may name the subject.
 
     Each write is handed to the operating system before `append` returns, so that the death of this process loses
-    nothing; the loss of power may cost the last seconds.
+    nothing; the loss of power may cost the last seconds of a scan that runs. `close` waits until the disk has it all.
 
     Parameters
     ----------
@@ -71,11 +71,22 @@ class StreamSpool:
                 left = left[os.write(self._file, left) :]
         except OSError as error:
             # with a hole the rest could not be read
-            self.failure = f"spool {self.path}: can't be written: {error.strerror}; it ends here"
-            _LOG.error(self.failure)
+            self._fail(error)
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        if self._is_open:
-            self._is_open = False
+        """Close the file once it is safe on the disk; a second call does nothing."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            self._fail(error)
+        finally:
             os.close(self._file)
+
+    def _fail(self, error: OSError) -> None:
+        if self.failure is not None:
+            return
+        self.failure = f"spool {self.path}: can't be written: {error.strerror}; it ends here"
+        _LOG.error(self.failure)

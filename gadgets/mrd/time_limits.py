@@ -80,6 +80,11 @@ class Deadlines:
         self.verdict = verdict
         self._ends["total"] = (self._clock() + seconds, verdict)
 
+    def end_within(self, seconds: float, verdict: str) -> None:
+        """End reading and sending within some time, if they would not end earlier."""
+        last = (self._clock() + seconds, verdict)
+        self._ends["total"] = min(last, self._ends.get("total", last))
+
     def of_reading(self) -> tuple[float, str]:
         """Instant until which the next byte has to come, infinity if ever, and what to say then."""
         return self._next(self._limits.idle, "the peer was silent for")

@@ -10,7 +10,7 @@ from perfline.gadgets.chain import load_chain
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.parameter_sources import stated_value
-from perfline.gadgets.mrd.parameter_values import seconds
+from perfline.gadgets.mrd.parameter_values import seconds, seconds_list
 from perfline.gadgets.replay.nifti_file import read_nifti, read_nifti_sidecar
 from perfline.gadgets.replay.sidecar_changes import changed_sidecar
 from perfline.gadgets.scan import ScanOptions, run_scan
@@ -65,7 +65,8 @@ def read_separate_m0(
         raise ConfigurationError(f"M0 file {path}: {summary.reason or 'no complete volume'}")
     image = mean_m0([volume.image for volume in volumes])
     affine = slice_affine(volumes[0].geometry, image.shape)
-    return SeparateM0(image, affine, keep.header.repetition_time, f"M0 file {path.name}")
+    header = keep.header
+    return SeparateM0(image, affine, header.repetition_time, f"M0 file {path.name}", header.echo_time)
 
 
 def _from_nifti(path: Path, units: Mapping[str, str]) -> SeparateM0:
@@ -79,7 +80,9 @@ def _from_nifti(path: Path, units: Mapping[str, str]) -> SeparateM0:
     if highest == 0:
         raise ConfigurationError(f"M0 file {path}: expected signal somewhere, got 0 everywhere")
     content = changed_sidecar(read_nifti_sidecar(path), {}, units)
-    return SeparateM0(image, affine, _repetition_time(content, path.name), f"M0 file {path.name}")
+    return SeparateM0(
+        image, affine, _repetition_time(content, path.name), f"M0 file {path.name}", _echo_time(content, path.name)
+    )
 
 
 def _repetition_time(content: Mapping[str, Any], name: str) -> float | None:
@@ -89,3 +92,10 @@ def _repetition_time(content: Mapping[str, Any], name: str) -> float | None:
         if value is not None:
             return seconds(key, value, f"sidecar of {name}")
     return None
+
+
+def _echo_time(content: Mapping[str, Any], name: str) -> float | None:
+    """Echo time of a sidecar [s], where it is that of all volumes."""
+    value = stated_value(content, "EchoTime")
+    times = set() if value is None else set(seconds_list("EchoTime", value, f"sidecar of {name}"))
+    return times.pop() if len(times) == 1 else None

@@ -1,18 +1,19 @@
 """Names for what a scan leaves, claimed in one step, so that scans at the same time can't take the same."""
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.stream_spool import SPOOL_SUFFIX, StreamSpool
-from perfline.gadgets.outputs import output_sinks
+from perfline.gadgets.outputs import OutputOptions, output_sinks
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.bids_tree import DEFAULT_NAME
 from perfline.gadgets.writers.sink import Sink, as_output_error
 
-__all__ = ["ClaimedFolder", "FolderSinks", "claim_folder", "claim_spool"]
+__all__ = ["ClaimedFolder", "FolderSinks", "JoinedSinks", "claim_folder", "claim_spool"]
 
 
 def claim_folder(parent: Path, number: int) -> Path:
@@ -61,11 +62,11 @@ class FolderSinks:
     Parameters
     ----------
     parent : Path
-    with_montage : bool
+    options : OutputOptions
     """
 
     parent: Path
-    with_montage: bool = False
+    options: OutputOptions = field(default_factory=lambda: OutputOptions(with_montage=False))
 
     def __call__(self, number: int) -> Sequence[Sink]:
         """Claim a folder for the scan with this number, and make its sinks.
@@ -76,8 +77,31 @@ class FolderSinks:
             The folder can't be made, or what a sink needs is missing.
         """
         folder = claim_folder(self.parent, number)
-        sinks = output_sinks(folder, "sub-01", overwrite=False, with_montage=self.with_montage)
+        sinks = output_sinks(folder, DEFAULT_NAME, self.options, overwrite=False)
         return (*sinks, ClaimedFolder(folder))
+
+
+@dataclass(frozen=True)
+class JoinedSinks:
+    """Makes all sinks of a scan; can be sent to another process.
+
+    Parameters
+    ----------
+    makers : tuple of callable
+        Each makes some of the sinks of the scan with a given number.
+    """
+
+    makers: tuple[Callable[[int], Sequence[Sink]], ...]
+
+    def __call__(self, number: int) -> Sequence[Sink]:
+        """Make the sinks of the scan with this number.
+
+        Raises
+        ------
+        OutputError, ConfigurationError
+            As the makers do.
+        """
+        return tuple(sink for make in self.makers for sink in make(number))
 
 
 class ClaimedFolder:

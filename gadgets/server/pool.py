@@ -5,16 +5,18 @@ This module itself imports nothing of that, so that a server can start its first
 """
 
 import logging
+import os
 import pickle
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import IO, TYPE_CHECKING
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.server.metrics_progress import ScanProgress
 from perfline.gadgets.server.worker_process import STOP_SECONDS, WorkerProcess
 
 if TYPE_CHECKING:
@@ -42,11 +44,12 @@ _INTERVAL = 0.1
 
 @dataclass(frozen=True)
 class ScanEnd:
-    """A scan that has ended: its summary, or, where its process died, how it died."""
+    """A scan that has ended: its summary, or, where its process died, how it died; and its counts, if it told them."""
 
     number: int
     summary: "ScanSummary | None"
     death: str = ""
+    progress: ScanProgress | None = None
 
 
 class WorkerPool:
@@ -83,6 +86,26 @@ class WorkerPool:
     def is_full(self) -> bool:
         """Whether no further scan can be given."""
         return self.n_running >= self.max_scans
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether a process waits for the next scan."""
+        return self._spare is not None and self._spare.is_ready
+
+    @property
+    def progress(self) -> Sequence[ScanProgress]:
+        """How far the scans have come that run now, if their processes tell."""
+        return [worker.progress for worker in self._workers if worker.is_busy and worker.progress is not None]
+
+    @property
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """Process ids by what they are for."""
+        spare = self._spare
+        return {
+            "server": [os.getpid()],
+            "scan": [worker.process.pid for worker in self._workers],
+            "spare": [spare.process.pid] if spare is not None else [],
+        }
 
     @property
     def pipes(self) -> Sequence[Connection]:
@@ -243,4 +266,5 @@ class WorkerPool:
 def _end_of(worker: WorkerProcess) -> ScanEnd:
     if worker.summary is None:
         worker.end(_EXIT_TIMEOUT)
-    return ScanEnd(worker.number or 0, worker.summary, "" if worker.summary is not None else worker.death)
+    death = "" if worker.summary is not None else worker.death
+    return ScanEnd(worker.number or 0, worker.summary, death, worker.progress)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.server.health import Health
+from perfline.gadgets.server.metrics import ServerMetrics
 from perfline.gadgets.server.pool import ScanEnd, WorkerPool
 from perfline.gadgets.server.refusals import Refusals
 from perfline.gadgets.server.server import listen
@@ -41,6 +43,11 @@ class ProcessServer:
         Called after each scan.
     grace : float
         Time in which scans that run when the server is stopped may come to their end [s].
+
+    Attributes
+    ----------
+    metrics : ServerMetrics or None
+        Are kept up to date, where there are some.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class ProcessServer:
         self._stop = threading.Event()
         self._waiting: deque[tuple[socket.socket, str, float]] = deque()
         self._refusals = Refusals()
+        self.metrics: ServerMetrics | None = None
         self.n_scans = 0
         """Scans that have been begun."""
         self.n_refused = 0
@@ -77,6 +85,16 @@ class ProcessServer:
             raise ConfigurationError("server: not listening yet")
         host, port = self._listener.getsockname()[:2]
         return host, port
+
+    @property
+    def health(self) -> Health:
+        """Whether a scan can be taken now; may be asked for by another thread."""
+        status = "ready" if self._listener is not None else "starting"
+        if self._stop.is_set():
+            status = "stopping"
+        elif self._pool.is_full:
+            status = "full"
+        return Health(status, self._pool.n_running, self._pool.max_scans, self._pool.has_spare)
 
     def bind(self) -> None:
         """Listen, and wait until a process is ready: a client that comes earlier waits, and is served then.
@@ -153,10 +171,14 @@ class ProcessServer:
 
     def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
         self.n_refused += 1
+        if self.metrics is not None:
+            self.metrics.refuse()
         _LOG.warning("refused %s: %s", peer, reason)
         self._refusals.refuse(connection, reason)
 
     def _report(self, ends: list[ScanEnd]) -> None:
+        if self.metrics is not None:
+            self.metrics.update(self._pool.progress, ends)
         for end in ends:
             if end.summary is None:
                 _LOG.error("scan %d: %s", end.number, end.death)

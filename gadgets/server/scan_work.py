@@ -10,12 +10,13 @@ from perfline.gadgets.chain import Chain, load_chain, parse_chain
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.channel import DEFAULT_SEND_BUFFER
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText
-from perfline.gadgets.mrd.socket_session import SocketSession
 from perfline.gadgets.mrd.stream_spool import StreamSpool
 from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire_limits import WireLimits
 from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.server.claimed_names import claim_spool
+from perfline.gadgets.server.metrics_meter import MeteredSession, ScanMeter
+from perfline.gadgets.server.metrics_progress import ScanProgress
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.sink import Sink
 from perfline.recon.errors import PerflineError
@@ -51,6 +52,8 @@ class ScanWork:
         Bytes of images that may wait for a peer that reads slowly.
     spool : Path, optional
         Folder in which everything that is received is kept as it comes.
+    has_progress : bool
+        Whether the process of a scan tells the server how far it has come.
     """
 
     default_chain: Chain | None = None
@@ -60,6 +63,7 @@ class ScanWork:
     limits: WireLimits = field(default_factory=WireLimits)
     send_buffer: int = DEFAULT_SEND_BUFFER
     spool: Path | None = None
+    has_progress: bool = False
 
 
 class ScanRun:
@@ -87,13 +91,18 @@ class ScanRun:
         except PerflineError as error:
             # this scan is refused; the server goes on
             self._refusal = error
-        self._session = SocketSession(
+        self._meter = ScanMeter()
+        self._session = MeteredSession(
             connection, times=work.times, limits=work.limits, send_buffer=work.send_buffer, spool=self._spool
         )
 
     def stop(self, why: str, seconds: float) -> None:
         """Make the scan end within some seconds; what has come is worked off and saved."""
         self._session.stop(why, seconds)
+
+    def progress(self) -> ScanProgress:
+        """How far the scan has come; may be asked for by another thread."""
+        return self._meter.progress(self._session)
 
     def run(self) -> ScanSummary:
         """Serve the peer up to the end of its scan.
@@ -104,7 +113,8 @@ class ScanRun:
             A spool that broke off is among its notices, as an error.
         """
         try:
-            summary = run_scan(self._session, self._select, options=self._work.options, sinks=self._sinks)
+            sinks = (*self._sinks, self._meter)
+            summary = run_scan(self._session, self._select, options=self._work.options, sinks=sinks)
         finally:
             if self._spool is not None:
                 self._spool.close()

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.ready import get_ready
 from perfline.gadgets.server.scan_work import ScanRun, ScanWork
 from perfline.gadgets.summary import ScanSummary
-from perfline.recon.warm_up import warm_up
 
 __all__ = ["Server", "listen"]
 
@@ -85,7 +85,7 @@ class Server:
         ConfigurationError
             The port is taken or not allowed.
         """
-        warm_up()
+        get_ready()
         self._listener = listen(self.host, self.port)
         self._listener.settimeout(_ACCEPT_INTERVAL)
 

@@ -1,8 +1,9 @@
 """The process of one scan: it gets ready, waits for a connection, serves it, and ends.
 
 Started by `WorkerProcess` as ``python -m perfline.gadgets.server.worker FD``, where FD is its end of a pipe. Over the
-pipe comes how scans are run, then a number and a connection; back go `READY`, `TAKEN`, and the summary. A pipe that
-ends means that the server has gone: a worker that waits ends too, a scan that runs is brought to its end.
+pipe comes how scans are run, then a number and a connection; back go `READY`, `TAKEN`, where asked for the progress of
+the scan once a second, and the summary. A pipe that ends means that the server has gone: a worker that waits ends too,
+a scan that runs is brought to its end.
 """
 
 import contextlib
@@ -12,14 +13,17 @@ import pickle
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from types import FrameType
 
+from perfline.gadgets.ready import get_ready
+from perfline.gadgets.server.metrics_meter import ProgressReporter
+from perfline.gadgets.server.metrics_progress import ScanProgress
 from perfline.gadgets.server.scan_work import ScanRun, ScanWork
 from perfline.gadgets.server.worker_process import READY, STOP_SECONDS, TAKEN
 from perfline.gadgets.summary import ScanSummary
-from perfline.recon.warm_up import warm_up
 
 __all__ = ["main", "serve_one"]
 
@@ -35,17 +39,19 @@ def main(descriptor: int) -> None:
     # the server decides: an interrupt from the keyboard goes to the whole group of processes
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Connection(descriptor) as pipe, contextlib.suppress(EOFError, ConnectionError):
-        warm_up()
+        get_ready()
         work, log_level = _receive_work(pipe)
         logging.basicConfig(level=log_level, format=f"%(asctime)s {os.getpid()} %(levelname)s %(name)s: %(message)s")
         pipe.send(READY)
         number = pipe.recv()
         connection = socket.socket(fileno=recv_handle(pipe))
         pipe.send(TAKEN)
-        pipe.send(serve_one(work, connection, number))
+        pipe.send(serve_one(work, connection, number, pipe.send))
 
 
-def serve_one(work: ScanWork, connection: socket.socket, number: int) -> ScanSummary:
+def serve_one(
+    work: ScanWork, connection: socket.socket, number: int, tell: Callable[[ScanProgress], None]
+) -> ScanSummary:
     """Run the scan; SIGTERM ends it early, with everything saved that has come."""
     run = ScanRun(work, connection, number)
 
@@ -53,7 +59,8 @@ def serve_one(work: ScanWork, connection: socket.socket, number: int) -> ScanSum
         run.stop("the server is shut down", STOP_SECONDS)
 
     signal.signal(signal.SIGTERM, stop)
-    return run.run()
+    with ProgressReporter(tell, run.progress) if work.has_progress else contextlib.nullcontext():
+        return run.run()
 
 
 def _receive_work(pipe: Connection) -> tuple[ScanWork, int]:

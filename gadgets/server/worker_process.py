@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from typing import TYPE_CHECKING, Final
 
+from perfline.gadgets.server.metrics_progress import ScanProgress
+
 if TYPE_CHECKING:
     from perfline.gadgets.summary import ScanSummary
 
@@ -41,6 +43,8 @@ class WorkerProcess:
         Of the scan that was given.
     given : socket or None
         Its connection, until the process has taken it.
+    progress : ScanProgress or None
+        How far that scan has come, if its process tells.
     summary : ScanSummary or None
         Of that scan, once it has ended.
     ended_at : float or None
@@ -61,6 +65,7 @@ class WorkerProcess:
         self.is_ready = False
         self.number: int | None = None
         self.given: socket.socket | None = None
+        self.progress: ScanProgress | None = None
         self.summary: ScanSummary | None = None
         self.ended_at: float | None = None
 
@@ -112,6 +117,8 @@ class WorkerProcess:
                 self.is_ready = True
             elif said == TAKEN:
                 self._let_go()
+            elif isinstance(said, ScanProgress):
+                self.progress = said
             else:
                 self.summary = said
 

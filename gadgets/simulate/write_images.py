@@ -5,7 +5,6 @@ region exactly.
 """
 
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from perfline.gadgets.simulate.raw_data import scan_truth
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
 from perfline.gadgets.simulate.shot_template import kind_signals
 from perfline.gadgets.simulate.volume_plan import planned_volumes
-from perfline.gadgets.writers.bids import BIDS_VERSION
+from perfline.gadgets.writers.bids_dataset import describe_datasets
+from perfline.gadgets.writers.bids_tree import BidsTree
 from perfline.gadgets.writers.json_file import write_json
 from perfline.gadgets.writers.nifti import write_nifti
 from perfline.gadgets.writers.sink import finished_file, prepare_folder
@@ -67,9 +67,9 @@ def write_images(folder: Path, name: str, recipe: SimulationRecipe) -> tuple[Pat
     Parameters
     ----------
     folder : Path
-        Made if it doesn't exist.
+        Root of a BIDS tree; made if it doesn't exist.
     name : str
-        Start of the names, such as ``sub-01``.
+        Entities of the scan, such as ``sub-01``: see `BidsTree`.
     recipe : SimulationRecipe
         Its ``volume_order`` doesn't count: the order is that of ``NAME_aslcontext.tsv``.
 
@@ -77,48 +77,46 @@ def write_images(folder: Path, name: str, recipe: SimulationRecipe) -> tuple[Pat
     -------
     tuple of Path
         ``NAME_asl.nii.gz`` with sidecar and context, ``NAME_m0scan.nii.gz`` where there are M0 volumes (their mean,
-        M0Type Separate), ``NAME_desc-truth_cbf.nii.gz`` (``rbf`` for kidneys), ``NAME_desc-truth_att.nii.gz``,
-        ``NAME_desc-truth_probseg.nii.gz`` (share of each artery) where the phantom has arteries, and the regions as
-        ``NAME_desc-regions_dseg.nii.gz`` with their names.
+        M0Type Separate); among the derivatives ``NAME_desc-truth_cbf.nii.gz`` (``rbf`` for kidneys),
+        ``NAME_desc-truth_att.nii.gz``, ``NAME_desc-truth_probseg.nii.gz`` (share of each artery) where the phantom has
+        arteries, and the regions as ``NAME_desc-regions_dseg.nii.gz`` with their names.
 
     Raises
     ------
     InputError
         No pair.
+    ConfigurationError
+        A name that is no chain of BIDS entities.
     OutputError
         A file can't be written.
     """
     if not recipe.n_pairs:
         raise InputError("n_pairs: expected at least one for a labelled series, got 0")
-    prepare_folder(folder)
+    tree = BidsTree(folder, name)
+    for one in (tree.raw_folder, tree.derivative_folder):
+        prepare_folder(one)
     truth, geometry = scan_truth(recipe), scan_geometry(recipe)
     volumes = image_volumes(recipe, truth)
-    images: dict[str, NDArray[Any]] = {"asl": volumes[recipe.n_m0 :]}
-    sidecars = {"asl": _asl_sidecar(recipe)}
+    series = tree.raw("asl.nii.gz")
+    images: dict[Path, NDArray[Any]] = {series: volumes[recipe.n_m0 :]}
+    sidecars = {series: _asl_sidecar(recipe)}
     if recipe.n_m0:
-        images["m0scan"] = volumes[: recipe.n_m0].mean(axis=0, dtype=np.float64).astype(np.float32)
-        sidecars["m0scan"] = _m0_sidecar(recipe, f"{name}_asl.nii.gz")
+        m0 = tree.raw("m0scan.nii.gz")
+        images[m0] = volumes[: recipe.n_m0].mean(axis=0, dtype=np.float64).astype(np.float32)
+        sidecars[m0] = _m0_sidecar(recipe, tree.uri(series, from_raw=True))
     for end, image, description in _truth_images(recipe, truth):
-        images[end], sidecars[end] = image, description
+        path = tree.derivative(f"{end}.nii.gz")
+        images[path], sidecars[path] = image, description
     paths = []
-    for end, image in images.items():
-        paths += [folder / f"{name}_{end}.nii.gz", folder / f"{name}_{end}.json"]
-        write_nifti(paths[-2], image, geometry, repetition_time=recipe.repetition_time if end == "asl" else None)
-        write_json(paths[-1], sidecars[end])
+    for path, image in images.items():
+        paths += [path, path.with_suffix("").with_suffix(".json")]
+        write_nifti(path, image, geometry, repetition_time=recipe.repetition_time if path == series else None)
+        write_json(paths[-1], sidecars[path])
     kinds = [str(volume.volume_type) for volume in planned_volumes(recipe)[recipe.n_m0 :]]
-    paths.append(_write_table(folder / f"{name}_aslcontext.tsv", ["volume_type", *kinds]))
+    paths.append(_write_table(tree.raw("aslcontext.tsv"), ["volume_type", *kinds]))
     regions = [f"{1 + number}\t{region}" for number, region in enumerate(truth.region_names)]
-    paths.append(_write_table(folder / f"{name}_desc-regions_dseg.tsv", ["index\tname", *regions]))
-    paths.append(folder / "dataset_description.json")
-    write_json(
-        paths[-1],
-        {
-            "Name": "Simulated images of a phantom, with their truth",
-            "BIDSVersion": BIDS_VERSION,
-            "GeneratedBy": [{"Name": "perfline", "Version": version("perfline")}],
-        },
-    )
-    return tuple(paths)
+    paths.append(_write_table(tree.derivative("desc-regions_dseg.tsv"), ["index\tname", *regions]))
+    return (*paths, *describe_datasets(tree, with_derivatives=True))
 
 
 def _asl_sidecar(recipe: SimulationRecipe) -> dict[str, Any]:
@@ -136,7 +134,7 @@ def _asl_sidecar(recipe: SimulationRecipe) -> dict[str, Any]:
 
 def _m0_sidecar(recipe: SimulationRecipe, series: str) -> dict[str, Any]:
     return {
-        "IntendedFor": f"bids::{series}",
+        "IntendedFor": series,
         "RepetitionTimePreparation": recipe.m0_repetition_time,
         "EchoTime": recipe.echo_time,
         "MagneticFieldStrength": recipe.field_strength,

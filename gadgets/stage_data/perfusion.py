@@ -106,6 +106,7 @@ class CbfVolume:
     ``fit`` is None for a single delay; with it, delay and duration are NaN. ``artery`` as in `DeltaMVolume`.
     ``scale`` turns the delta-M of a pair into its blood flow (of a fit: into a share of M0), 0 outside the mask.
     ``precision`` is that of the region that is least sure, ``is_target_reached`` whether all have been sure enough.
+    ``transit_time_map`` is the name of the map of transit times that was given for it, empty where there was none.
     """
 
     cbf: NDArray[np.float32]
@@ -123,6 +124,7 @@ class CbfVolume:
     scale: NDArray[np.float32] | None = None
     precision: RegionPrecision | None = None
     is_target_reached: bool = False
+    transit_time_map: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,11 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Motion:
-    """How a volume lies against the first one of the scan, as a rigid body; estimated, never corrected for.
+    """How a volume lies against the first of its kind (control, label, cycle, delay); estimated, never corrected for.
 
-    ``translation`` [mm] of the centre of the volume along L, P, S; ``rotation`` [deg] about these axes;
-    ``displacement`` [mm] is the framewise displacement against the volume before (0 for the first).
+    The head as a rigid body: ``translation`` [mm] of the centre of the volume along L, P, S, ``rotation`` [deg] about
+    these axes; ``displacement`` [mm] is the framewise displacement against the one of its kind before. NaN where
+    nothing is known, and for the displacement of the first of a kind.
     """
 
     key: VolumeKey

@@ -13,13 +13,15 @@ __all__ = ["FieldMap", "GivenTrajectory", "RegionLabels", "SeparateM0", "SideDat
 class SeparateM0:
     """M0 of another file, float32 (n_slices, n_y, n_x), not yet corrected for its repetition time.
 
-    ``affine`` is float64 (4, 4) from voxel (x, y, z) to RAS, ``repetition_time`` in s; None where the file doesn't say.
+    ``affine`` is float64 (4, 4) from voxel (x, y, z) to RAS, ``repetition_time`` and ``echo_time`` in s; None where the
+    file doesn't say.
     """
 
     image: NDArray[np.float32]
     affine: NDArray[np.float64] | None
     repetition_time: float | None
     name: str
+    echo_time: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data.readout import VolumeKey
-from perfline.recon.epi.ramp import ReadoutOperator
 from perfline.recon.parameters import VolumeType
+
+if TYPE_CHECKING:
+    from perfline.recon.epi.ramp import ReadoutOperator
 
 __all__ = ["ControlLabelPair", "KSpaceSlice", "M0Volume", "SliceGeometry", "Volume", "VolumeLabel"]
 
@@ -58,7 +61,7 @@ class KSpaceSlice:
     key: VolumeKey
     slice: int
     raw: NDArray[np.complex64]
-    readout: ReadoutOperator
+    readout: "ReadoutOperator"
     whitening: NDArray[np.complex64] | None
     line_numbers: NDArray[np.int64]
     is_reversed: NDArray[np.bool_]
@@ -118,10 +121,15 @@ class ControlLabelPair:
 
 @dataclass(frozen=True)
 class M0Volume:
-    """The equilibrium magnetisation, float32 (n_slices, n_y, n_x), mean of ``n_volumes``, corrected for its TR."""
+    """The equilibrium magnetisation, float32 (n_slices, n_y, n_x), mean of ``n_volumes``, corrected for its TR.
+
+    ``repetition_time`` and ``echo_time`` [s] are what the file of a separate M0 says, else None.
+    """
 
     image: NDArray[np.float32]
     geometry: SliceGeometry
     n_volumes: int
     correction: float
     source: tuple[VolumeKey, ...]
+    repetition_time: float | None = None
+    echo_time: float | None = None

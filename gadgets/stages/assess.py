@@ -130,6 +130,8 @@ class Assess:
 
     def _figures(self, flow: CbfVolume, average: PerfusionAverage | None) -> dict[str, float]:
         figures = perfusion_figures(flow, average) | self._tissues.figures(flow) | self._volumes.figures()
+        if self._target is not None:
+            figures["target_standard_error"] = self._target
         seconds = self._volumes.seconds_per_pair
         if seconds is not None:
             figures["seconds_per_pair"] = seconds

@@ -1,6 +1,7 @@
 """M0: from the scan's own m0scan volumes, from a separate file, from one declared number, or absent."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,11 @@ class Calibrate:
             notice = check_place(self._separate.name, self._separate.image.shape, self._separate.affine, volume)
             if notice is not None:
                 yield notice
-            yield self._corrected(self._separate.image, volume.geometry, 1)
+            yield replace(
+                self._corrected(self._separate.image, volume.geometry, 1),
+                repetition_time=self._separate.repetition_time,
+                echo_time=self._separate.echo_time,
+            )
         elif self._m0_type == "Estimate":
             if self._asl.m0_estimate is None:
                 raise MissingParameterError("M0Estimate: needed because M0Type is Estimate")

@@ -83,5 +83,6 @@ def planned_weights(
     """
     weights = combination_weights(maps)
     if whitening is not None:
-        weights = np.matmul(whitening.T, weights.reshape(*weights.shape[:2], -1)).reshape(weights.shape)
+        for pixels in weights.reshape(*weights.shape[:2], -1):
+            pixels[:] = whitening.T @ pixels
     return plan.plan_weights(weights)

@@ -185,6 +185,7 @@ class Quantify:
             source=average.source,
             scale=scale,
             artery=average.artery,
+            transit_time_map="" if self._transit_time is None else self._transit_time.name,
         )
 
 

@@ -1,7 +1,7 @@
 """Complete EPI slices to volumes: from raw lines to the image in one planned pass, slice by slice on arrival.
 
-The first complete volume is kept raw and as coil images until its last slice is in; the sensitivity maps made from it
-then serve the whole scan, itself included, so that control and label are combined alike and subtraction stays linear.
+The first complete volume is kept raw until its last slice is in. The sensitivity maps, made from it slice by slice,
+serve the whole scan, itself included, so that control and label are combined alike and subtraction stays linear.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from perfline.gadgets.stages.epi_plans import EpiPlans, planned_weights
 from perfline.gadgets.stages.ghost_memory import GhostMemory
 from perfline.gadgets.stages.slice_geometry import slice_geometry
 from perfline.recon.coils.combination import sum_of_squares
-from perfline.recon.coils.sensitivity import estimate_sensitivity
+from perfline.recon.coils.sensitivity import SensitivityEstimate
 from perfline.recon.epi.ghost_level import ghost_level
 from perfline.recon.epi.ghost_phase import GhostPhase
 from perfline.recon.epi.plan import PlannedWeights
@@ -40,11 +40,11 @@ class _Place(NamedTuple):
 
 @dataclass
 class _Gathering:
-    """The slices of one volume that are in; until there are maps they wait, and with them their coil images."""
+    """The slices of one volume that are in; until there are maps they wait, and the maps are made from them."""
 
     key: VolumeKey
     image: NDArray[np.complex64]
-    coil_images: NDArray[np.complex64] | None
+    sensitivity: SensitivityEstimate | None
     waiting: list[tuple[KSpaceSlice, list[GhostPhase]]] = field(default_factory=list)
     places: dict[int, _Place] = field(default_factory=dict)
 
@@ -112,38 +112,35 @@ class ReconstructEpi:
                 self._header.readout_axis.n_recon,
             )
             needs_coils = self._weights is None and self._settings.coil_combination == "adaptive"
-            coil_images = np.empty((shape[0], n_coils, *shape[1:]), np.complex64) if needs_coils else None
-            volume = _Gathering(item.key, np.empty(shape, np.complex64), coil_images)
+            sensitivity = SensitivityEstimate((shape[0], n_coils, *shape[1:])) if needs_coils else None
+            volume = _Gathering(item.key, np.empty(shape, np.complex64), sensitivity)
             self._gathering[item.key.contrast] = volume
         return volume
 
     def _reconstruct(self, item: KSpaceSlice, phases: list[GhostPhase], volume: _Gathering) -> None:
         """Make the image of a slice, or keep what the maps need."""
-        if volume.coil_images is not None:
+        if volume.sensitivity is not None:
             volume.waiting.append((item, phases))
-            self._coil_images(item, phases, volume.coil_images[item.slice])
+            volume.sensitivity.add_slice(item.slice, self._coil_images(item, phases))
         elif self._weights is not None:
             self._plans.of(item).image(item.raw, phases, self._weights, item.slice, volume.image[item.slice])
         else:
             sum_of_squares(self._coil_images(item, phases), volume.image[item.slice])
 
-    def _coil_images(
-        self, item: KSpaceSlice, phases: list[GhostPhase], out: NDArray[np.complex64] | None = None
-    ) -> NDArray[np.complex64]:
+    def _coil_images(self, item: KSpaceSlice, phases: list[GhostPhase]) -> NDArray[np.complex64]:
         """Images of all coils, whitened."""
-        images = self._plans.of(item).coil_images(item.raw, phases, out)
+        images = self._plans.of(item).coil_images(item.raw, phases)
         if item.whitening is not None:
             pixels = images.reshape(len(images), -1)
             pixels[:] = item.whitening @ pixels
         return images
 
     def _complete(self, volume: _Gathering) -> Volume:
-        if volume.coil_images is not None:
+        if volume.sensitivity is not None:
             if self._weights is None:
                 item = volume.waiting[0][0]
-                maps = estimate_sensitivity(volume.coil_images)
-                self._weights = planned_weights(self._plans.of(item), maps, item.whitening)
-            volume.coil_images = None
+                self._weights = planned_weights(self._plans.of(item), volume.sensitivity.maps(), item.whitening)
+            volume.sensitivity = None
             for item, phases in volume.waiting:
                 self._reconstruct(item, phases, volume)
         places = [volume.places[index] for index in range(self._header.n_slices)]

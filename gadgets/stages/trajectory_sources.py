@@ -10,7 +10,8 @@ from perfline.gadgets.errors import ConfigurationError, ReadoutError, ScanHeader
 from perfline.gadgets.stage_data import GivenTrajectory, HargreavesParameters, Limits, Readout, ScanHeader
 from perfline.gadgets.stages.header_design import header_design
 from perfline.recon.errors import InputError
-from perfline.recon.nufft.trajectory import TrajectoryUnits, to_cycles_per_fov
+from perfline.recon.nufft.trajectory import to_cycles_per_fov
+from perfline.recon.parameters import TrajectoryUnits
 
 __all__ = ["DesignedTrajectory", "EncodedKSpace", "TrajectoryOfFile"]
 

@@ -1,5 +1,6 @@
 """What the volumes of a scan tell beside their difference: drift of the signal, ghost, time for a pair."""
 
+from array import array
 from math import isfinite
 
 import numpy as np
@@ -41,9 +42,10 @@ class VolumeCourse:
         self._declared_time = _declared_time(asl, header.repetition_time)
         self._voxels: NDArray[np.int64] | None = None
         self._groups: dict[tuple[float | None, float | None, int | None], int] = {}
-        self._rows: list[tuple[float, float, int]] = []
-        self._times: list[float] = []
-        self._ghosts: list[float] = []
+        # eight bytes a number: a scan may have many thousand volumes
+        self._signals, self._stamps, self._group_of = array("d"), array("d"), array("q")
+        self._times = array("d")
+        self._ghost_sum, self._n_ghosts = 0.0, 0
 
     def add(self, volume: Volume) -> None:
         """Take a volume; those without a label are passed over, of M0 only the ghost counts."""
@@ -51,7 +53,8 @@ class VolumeCourse:
         if label is None:
             return
         if isfinite(volume.ghost_level):
-            self._ghosts.append(volume.ghost_level)
+            self._ghost_sum += volume.ghost_level
+            self._n_ghosts += 1
         if label.volume_type not in (VolumeType.CONTROL, VolumeType.LABEL):
             return
         self._times.append(volume.time_stamp)
@@ -63,7 +66,9 @@ class VolumeCourse:
             (label.post_labeling_delay, label.labeling_duration, label.cycle), len(self._groups)
         )
         signal = float(np.abs(volume.image.reshape(-1)[self._voxels]).mean(dtype=np.float64))
-        self._rows.append((signal, volume.time_stamp, group))
+        self._signals.append(signal)
+        self._stamps.append(volume.time_stamp)
+        self._group_of.append(group)
 
     @property
     def seconds_per_pair(self) -> float | None:
@@ -74,7 +79,7 @@ class VolumeCourse:
 
         By the time stamps of the volumes, else by RepetitionTimePreparation or the repetition time of the header.
         """
-        steps = np.diff(self._times)
+        steps = self._steps()
         steps = steps[steps > 0]
         if steps.size == 0:
             return None if self._declared_time is None else self._declared_time * self._n_volumes_of_pair
@@ -84,7 +89,7 @@ class VolumeCourse:
     @property
     def is_time_stamped(self) -> bool:
         """Whether the time for a pair comes from time stamps."""
-        return bool(np.any(np.diff(self._times) > 0))
+        return bool(np.any(self._steps() > 0))
 
     def figures(self) -> dict[str, float]:
         """``control_drift_percent_per_minute``, or ``..._per_pair`` without time stamps; ``ghost_level``, its mean.
@@ -92,16 +97,21 @@ class VolumeCourse:
         What is not known yet is left out.
         """
         found: dict[str, float] = {}
-        if len(self._rows) >= _LEAST_VOLUMES:
-            signals, stamps, groups = (np.array(column) for column in zip(*self._rows, strict=True))
+        if len(self._signals) >= _LEAST_VOLUMES:
+            signals, stamps = np.frombuffer(self._signals), np.frombuffer(self._stamps)
+            groups = np.frombuffer(self._group_of, np.int64)
             if signals.min() > 0:
                 unit = "minute" if self.is_time_stamped else "pair"
                 order = np.arange(len(signals)) / len(self._groups)
                 times = stamps / _SECONDS_PER_MINUTE if self.is_time_stamped else order
                 found[f"control_drift_percent_per_{unit}"] = 100 * relative_drift(signals, times, groups)
-        if self._ghosts:
-            found["ghost_level"] = float(np.mean(self._ghosts))
+        if self._n_ghosts:
+            found["ghost_level"] = self._ghost_sum / self._n_ghosts
         return found
+
+    def _steps(self) -> NDArray[np.float64]:
+        """Time from each volume to the next."""
+        return np.diff(np.frombuffer(self._times)) if self._times else np.empty(0)
 
 
 def _n_volumes_of_pair(asl: AslParameters) -> float:

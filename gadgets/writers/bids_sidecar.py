@@ -10,11 +10,12 @@ Sci Data 9:543; the fields and their requirement levels are those of BIDS 1.11.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
-from perfline.gadgets.stage_data import AslParameters, CbfVolume, PerfusionAverage, ScanHeader, VolumeLabel
+from perfline.gadgets.mrd.sidecar import TIME_ENCODING
+from perfline.gadgets.stage_data import AslParameters, CbfVolume, M0Volume, PerfusionAverage, ScanHeader, VolumeLabel
 from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = [
@@ -22,10 +23,10 @@ __all__ = [
     "FIT_REFERENCE",
     "asl_sidecar",
     "cbf_sidecar",
+    "corrected_m0_sidecar",
     "epi_sidecar",
     "m0scan_sidecar",
     "perfusion_sidecar",
-    "sidecar_problems",
 ]
 
 CBF_REFERENCE: Final = (
@@ -46,6 +47,11 @@ FIT_REFERENCE: Final = (
 
 _FIT_FORMULA: Final = "general kinetic model, least squares of blood flow and arterial transit time over all delays"
 
+_ARRIVAL_FORMULA: Final = (
+    "general kinetic model of one delay, tissue and blood, solved for blood flow at the given arterial transit time of"
+    " each voxel"
+)
+
 _PASSED_ON: Final = (
     "BackgroundSuppression",
     "BackgroundSuppressionNumberPulses",
@@ -55,28 +61,18 @@ _PASSED_ON: Final = (
     "LabelingLocationDescription",
     "LabelingOrientation",
     "LookLocker",
+    "Organ",
     "VascularCrushing",
     "VascularCrushingVENC",
 )
-"""Fields of any labelling that are copied from ``ScanHeader.parameters`` where the scan declared them."""
+"""Fields of any labelling that are copied from ``ScanHeader.parameters`` where the scan declared them; one is ours."""
 
 _PASSED_ON_BY_TYPE: Final = {
     LabelingType.PCASL: ("PCASLType",),
     LabelingType.CASL: ("CASLType",),
-    LabelingType.PASL: ("BolusCutOffFlag", "PASLType", "LabelingSlabThickness"),
+    # of Q2TIPS the times of the first and the last saturation: the bolus ends with the first
+    LabelingType.PASL: ("BolusCutOffFlag", "BolusCutOffDelayTime", "PASLType", "LabelingSlabThickness"),
 }
-
-_REQUIRED: Final = (
-    "ArterialSpinLabelingType",
-    "BackgroundSuppression",
-    "EchoTime",
-    "M0Type",
-    "MRAcquisitionType",
-    "MagneticFieldStrength",
-    "PostLabelingDelay",
-    "RepetitionTimePreparation",
-    "TotalAcquiredPairs",
-)
 
 
 def asl_sidecar(header: ScanHeader, labels: Sequence[VolumeLabel]) -> dict[str, Any]:
@@ -121,35 +117,72 @@ def asl_sidecar(header: ScanHeader, labels: Sequence[VolumeLabel]) -> dict[str, 
     else:
         durations = _per_volume([label.labeling_duration for label in labels])
         sidecar |= _known(LabelingDuration=durations)
-    return sidecar | _declared(header, (*_PASSED_ON, *_PASSED_ON_BY_TYPE[asl.labeling_type]))
+    return sidecar | _encoding(asl) | _declared(header, (*_PASSED_ON, *_PASSED_ON_BY_TYPE[asl.labeling_type]))
 
 
-def m0scan_sidecar(header: ScanHeader, intended_for: str) -> dict[str, Any]:
+def m0scan_sidecar(header: ScanHeader, m0: M0Volume, intended_for: str) -> dict[str, Any]:
     """Sidecar of a separate ``*_m0scan.nii.gz``.
 
     Parameters
     ----------
     header : ScanHeader
-        Of the perfusion scan. Only the repetition time is told of M0 itself there: nothing else is claimed.
+        Of the perfusion scan: only a repetition time of M0 is taken from it.
+    m0 : M0Volume
+        Its own repetition and echo time stand here where its file told them.
     intended_for : str
-        Name of the ASL file.
+        BIDS URI of the ASL file.
     """
-    sidecar: dict[str, Any] = {"IntendedFor": f"bids::{intended_for}"}
-    if header.asl is not None and header.asl.m0_repetition_time is not None:
-        sidecar["RepetitionTimePreparation"] = header.asl.m0_repetition_time
-    return sidecar
+    of_scan = None if header.asl is None else header.asl.m0_repetition_time
+    return {"IntendedFor": intended_for} | _known(
+        RepetitionTimePreparation=of_scan if of_scan is not None else m0.repetition_time, EchoTime=m0.echo_time
+    )
 
 
-def epi_sidecar(header: ScanHeader) -> dict[str, Any]:
-    """Sidecar of an EPI series without labelling."""
-    sidecar = _common_fields(header)
-    if header.repetition_time is not None:
-        sidecar["RepetitionTime"] = header.repetition_time
+def corrected_m0_sidecar(m0: M0Volume, sources: Sequence[str]) -> dict[str, Any]:
+    """Sidecar of the M0 that the blood flow was made with.
+
+    Parameters
+    ----------
+    m0 : M0Volume
+    sources : sequence of str
+        BIDS URIs of the images that it was made from.
+    """
+    return {
+        "Description": "M0 as used for the blood flow: mean of the M0 volumes, corrected for incomplete recovery",
+        "Sources": list(sources),
+        "SkullStripped": False,
+        "Units": "arbitrary",
+        "NumberOfVolumes": m0.n_volumes,
+        "RecoveryCorrectionFactor": m0.correction,
+    }
+
+
+def epi_sidecar(header: ScanHeader, *, is_first_echo: bool = True) -> dict[str, Any]:
+    """Sidecar of a series without labelling.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    is_first_echo : bool
+        Of a later one the echo time is not told.
+    """
+    sidecar = {
+        "Description": "Magnitude of volumes without labelling",
+        "SkullStripped": False,
+        **_common_fields(header),
+        **_known(RepetitionTime=header.repetition_time),
+    }
+    if not is_first_echo:
+        sidecar.pop("EchoTime", None)
     return sidecar
 
 
 def perfusion_sidecar(
-    header: ScanHeader, averages: Sequence[PerfusionAverage | CbfVolume], description: str, units: str, source: str
+    header: ScanHeader,
+    averages: Sequence[PerfusionAverage | CbfVolume],
+    description: str,
+    units: str,
+    sources: Sequence[str],
 ) -> dict[str, Any]:
     """Sidecar of an image made from the pairs: mean difference, temporal SNR, standard error.
 
@@ -162,10 +195,16 @@ def perfusion_sidecar(
         What a voxel holds.
     units : str
         CMIXF, or ``arbitrary``.
-    source : str
-        Name of the file it was made from.
+    sources : sequence of str
+        BIDS URIs of the images that it was made from.
     """
-    sidecar: dict[str, Any] = {"Description": description, "Units": units, "Sources": [f"bids::{source}"]}
+    sidecar: dict[str, Any] = {
+        "Description": description,
+        "Sources": list(sources),
+        # maps of blood flow are 0 outside of the mask
+        "SkullStripped": isinstance(averages[0], CbfVolume),
+        "Units": units,
+    }
     duration = "LabelingDuration"
     if header.asl is not None:
         sidecar["ArterialSpinLabelingType"] = header.asl.labeling_type.value
@@ -189,7 +228,9 @@ def _times(averages: Sequence[PerfusionAverage | CbfVolume], name: str) -> list[
     return [getattr(average, name) for average in averages]
 
 
-def cbf_sidecar(header: ScanHeader, volumes: Sequence[CbfVolume], description: str, source: str) -> dict[str, Any]:
+def cbf_sidecar(
+    header: ScanHeader, volumes: Sequence[CbfVolume], description: str, sources: Sequence[str]
+) -> dict[str, Any]:
     """Sidecar of ``*_cbf.nii.gz``: as `perfusion_sidecar`, with formula, reference and every parameter with its origin.
 
     Parameters
@@ -198,64 +239,27 @@ def cbf_sidecar(header: ScanHeader, volumes: Sequence[CbfVolume], description: s
     volumes : sequence of CbfVolume
         One for each volume in the file.
     description : str
-    source : str
+    sources : sequence of str
+        BIDS URIs of the images that it was made from.
     """
     is_relative = volumes[0].unit == "relative"
     units = "arbitrary" if is_relative else volumes[0].unit
-    sidecar = perfusion_sidecar(header, volumes, description, units, source)
+    sidecar = perfusion_sidecar(header, volumes, description, units, sources)
     if header.asl is not None:
-        is_fit = volumes[0].fit is not None
-        formula = _FIT_FORMULA if is_fit else _CBF_FORMULA[header.asl.labeling_type]
+        formula, reference = _CBF_FORMULA[header.asl.labeling_type], CBF_REFERENCE
+        if volumes[0].fit is not None:
+            formula, reference = _FIT_FORMULA, FIT_REFERENCE
+        elif volumes[0].transit_time_map:
+            formula, reference = _ARRIVAL_FORMULA, FIT_REFERENCE
+            sidecar["TransitTimeMap"] = volumes[0].transit_time_map
         sidecar["Formula"] = f"{formula}, with M0 = 1: relative values" if is_relative else formula
-        sidecar["Reference"] = FIT_REFERENCE if is_fit else CBF_REFERENCE
+        sidecar["Reference"] = reference
     return sidecar | {
         "ParametersUsed": {
             name: {"Value": parameter.value, "Units": parameter.unit, "Origin": parameter.origin}
             for name, parameter in sorted(header.parameters.items())
         }
     }
-
-
-def sidecar_problems(sidecar: Mapping[str, Any], volume_types: Sequence[VolumeType]) -> tuple[str, ...]:
-    """What keeps the ASL series from being valid BIDS.
-
-    Parameters
-    ----------
-    sidecar : mapping
-        As `asl_sidecar` gives it.
-    volume_types : sequence of VolumeType
-        The volumes in the file.
-
-    Returns
-    -------
-    tuple of str
-        One sentence each; empty where all required fields are known.
-
-    Examples
-    --------
-    >>> complete = dict.fromkeys(_REQUIRED, 1.0) | {"MRAcquisitionType": "3D", "M0Type": "Absent"}
-    >>> sidecar_problems(complete, [VolumeType.CONTROL, VolumeType.LABEL])
-    ()
-    >>> sidecar_problems(complete | {"M0Type": "Included"}, [VolumeType.CONTROL, VolumeType.LABEL])
-    ('M0Type is Included, but the series holds no m0scan volume',)
-    """
-    required = list(_REQUIRED)
-    if sidecar.get("MRAcquisitionType") == "2D":
-        required.append("SliceTiming")
-    if sidecar.get("ArterialSpinLabelingType") in ("PCASL", "CASL"):
-        required.append("LabelingDuration")
-    if sidecar.get("ArterialSpinLabelingType") == "PASL":
-        required.append("BolusCutOffFlag")
-    if sidecar.get("BolusCutOffFlag") is True:
-        required += ["BolusCutOffDelayTime", "BolusCutOffTechnique"]
-    if sidecar.get("M0Type") == "Estimate":
-        required.append("M0Estimate")
-    if sidecar.get("LookLocker") is True:
-        required.append("FlipAngle")
-    problems = [f"{name}: required by BIDS, not known" for name in sorted(required) if name not in sidecar]
-    if sidecar.get("M0Type") == "Included" and VolumeType.M0SCAN not in volume_types:
-        problems.append("M0Type is Included, but the series holds no m0scan volume")
-    return tuple(problems)
 
 
 def _common_fields(header: ScanHeader) -> dict[str, Any]:
@@ -269,6 +273,17 @@ def _common_fields(header: ScanHeader) -> dict[str, Any]:
         FlipAngle=degrees,
         AcquisitionVoxelSize=[round(size, 6) for size in (*acquired, header.slice_thickness)],
     )
+
+
+def _encoding(asl: AslParameters) -> dict[str, Any]:
+    """How the cycles of an encoded scan were labelled; BIDS has no words for it, and these are those of the header."""
+    matrix = [list(row) for row in asl.encoding_matrix]
+    if not matrix or len(asl.labeling_duration) == 1:
+        return {"EncodingMatrix": matrix} if matrix else {}
+    # to BIDS the duration is that of the whole train; beside the matrix one number would be that of all arteries
+    durations = list(asl.labeling_duration)
+    encoding = {"EncodingMatrix": matrix, "LabelingDuration": durations}
+    return {"LabelingDuration": round(sum(durations), 9), TIME_ENCODING: encoding}
 
 
 def _known(**fields: Any) -> dict[str, Any]:

@@ -10,19 +10,13 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, ScanHeader, SliceGeometry, Volume
 from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.gadgets.writers.montage import MontageRow, require_matplotlib, upper_window, write_montage
 from perfline.gadgets.writers.sink import claim_files, prepare_folder
 from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.parameters import VolumeType
 
 __all__ = ["MontageSink"]
-
-_CBF_TOP: Final = 100.0
-_STANDARD_ERROR_TOP: Final = 20.0
-"""Windows of the quantitative maps [mL/100g/min], the same in all scans, so that pictures can be compared."""
-
-_TRANSIT_TIME_TOP: Final = 2.5
-"""Window of the arterial transit time [s]."""
 
 _GHOST_WINDOW: Final = 8
 """Share of the window in which the ghosts of a plain series are shown."""
@@ -128,7 +122,10 @@ class MontageSink:
             # where blood flow is computed the skull does not set the window
             inside = mean if self._cbf is None else mean[self._cbf.mask]
             rows.append(_grey("Perfusion-weighted, control - label", mean, upper_window(inside)))
-        return rows + (_cbf_rows(self._cbf) if self._cbf is not None else [])
+        asl = None if self._header is None else self._header.asl
+        if self._cbf is not None and asl is not None:
+            rows += _cbf_rows(self._cbf, asl.flow_name)
+        return rows
 
     def _plain_rows(self) -> list[MontageRow]:
         mean = self._mean("image")
@@ -163,14 +160,14 @@ def _grey(title: str, volume: NDArray[np.floating], top: float) -> MontageRow:
     return MontageRow(title, volume, "gray", 0.0, top, "a.u.")
 
 
-def _cbf_rows(cbf: CbfVolume) -> list[MontageRow]:
+def _cbf_rows(cbf: CbfVolume, name: str) -> list[MontageRow]:
     if cbf.unit == "relative":
         top = upper_window(cbf.cbf)
         maps = [("Blood flow, relative: no M0", cbf.cbf, "inferno", top)]
     else:
-        maps = [("CBF", cbf.cbf, "inferno", _CBF_TOP)]
+        maps = [(name, cbf.cbf, "inferno", FLOW_WINDOWS[name][1])]
         if np.isfinite(cbf.standard_error[cbf.mask]).any():  # one pair has no spread
-            maps.append(("Standard error of CBF", cbf.standard_error, "viridis", _STANDARD_ERROR_TOP))
+            maps.append((f"Standard error of {name}", cbf.standard_error, "viridis", FLOW_ERROR_WINDOWS[name][1]))
     masked = [(title, np.where(cbf.mask, image, np.nan), colours, top) for title, image, colours, top in maps]
     unit = "a.u." if cbf.unit == "relative" else cbf.unit.replace("100g", "100 g")
     rows = [MontageRow(title, image, colours, 0.0, top, unit) for title, image, colours, top in masked]
@@ -179,6 +176,6 @@ def _cbf_rows(cbf: CbfVolume) -> list[MontageRow]:
         is_sound = cbf.mask & (cbf.fit.status == FitStatus.CONVERGED)
         times = np.where(is_sound, cbf.fit.arterial_transit_time, np.nan)
         rows.append(
-            MontageRow("Arterial transit time, where the fit is sound", times, "viridis", 0.0, _TRANSIT_TIME_TOP, "s")
+            MontageRow("Arterial transit time, where the fit is sound", times, "viridis", *TRANSIT_TIME_WINDOW, "s")
         )
     return rows

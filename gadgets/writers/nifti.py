@@ -2,9 +2,8 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +11,9 @@ from perfline.gadgets.stage_data import SliceGeometry
 from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.gadgets.writers.sink import finished_file
 from perfline.recon.errors import InputError
+
+if TYPE_CHECKING:
+    import nibabel
 
 __all__ = ["nifti_image", "write_nifti"]
 
@@ -29,7 +31,7 @@ def nifti_image(
     *,
     repetition_time: float | None = None,
     window: tuple[float, float] | None = None,
-) -> nibabel.Nifti1Image:
+) -> "nibabel.Nifti1Image":
     """Make a NIfTI image in memory; the data are a view, not a copy.
 
     Parameters
@@ -58,6 +60,9 @@ def nifti_image(
         raise InputError(f"image: expected 3 or 4 axes (volume, slice, y, x), got {image.shape}")
     if image.dtype.type not in _DTYPES:
         raise InputError(f"image: expected float32, int16 or uint8, got {image.dtype}")
+    # a tenth of a second, spent where a file is written and not where a scan is waited for
+    import nibabel
+
     # the header is complete before the image is made, and no affine is given then: nibabel would add a code of its own
     header = nibabel.Nifti1Header()
     header.set_data_dtype(image.dtype)
@@ -106,6 +111,8 @@ def write_nifti(
     OutputError
         The file can't be written.
     """
+    import nibabel
+
     affine = slice_affine(geometry, image.shape)
     nifti = nifti_image(image, affine, geometry.voxel_size, repetition_time=repetition_time, window=window)
     with finished_file(path) as partial:

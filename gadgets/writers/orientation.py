@@ -32,6 +32,11 @@ class DisplayOrientation:
     top: str
     bottom: str
 
+    @property
+    def text(self) -> str:
+        """The edges in words."""
+        return f"radiological orientation: {self.left} left, {self.right} right, {self.top} top, {self.bottom} bottom"
+
     def apply(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         """Turn the last two axes ``(..., y, x)`` to ``(..., row, column)`` of the screen; the result is a view."""
         turned = np.swapaxes(image, -1, -2) if self.is_transposed else image

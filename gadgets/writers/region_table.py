@@ -1,10 +1,14 @@
-"""Blood flow of regions at the end of a scan as a table: ``NAME_desc-regions_cbf.tsv`` and what its columns mean."""
+"""Blood flow of regions at the end of a scan as a table: ``NAME_desc-regions_cbf.tsv`` and what its columns mean.
+
+Both are among the derivatives of the BIDS tree.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from perfline.gadgets.stage_data import ScanHeader, ScanQuality
 from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.bids_tree import BidsTree
 from perfline.gadgets.writers.json_file import write_json
 from perfline.gadgets.writers.sink import claim_files, prepare_folder
 from perfline.gadgets.writers.table import write_table
@@ -30,8 +34,9 @@ class RegionTableSink:
     Parameters
     ----------
     folder : Path
+        Root of the tree.
     name : str
-        Start of the files' names.
+        Entities of the scan: see `BidsTree`.
     overwrite : bool
         Remove the files of an earlier scan at `open`, instead of refusing.
     """
@@ -39,8 +44,10 @@ class RegionTableSink:
     name = "regions"
 
     def __init__(self, folder: Path, name: str, *, overwrite: bool = False) -> None:
-        self._table = folder / f"{name}_desc-regions_cbf.tsv"
-        self._columns = folder / f"{name}_desc-regions_cbf.json"
+        tree = BidsTree(folder, name)
+        self._folder = folder
+        self._table = tree.derivative("desc-regions_cbf.tsv")
+        self._columns = tree.derivative("desc-regions_cbf.json")
         self._overwrite = overwrite
         self._quality: ScanQuality | None = None
         self._has_m0 = True
@@ -53,7 +60,7 @@ class RegionTableSink:
         OutputError
             It can't be written, or an earlier table is there.
         """
-        prepare_folder(self._table.parent)
+        prepare_folder(self._folder)
         claim_files([self._table, self._columns], self._overwrite)
         self._quality = None
         self._has_m0 = header.asl is None or header.asl.m0_type != "Absent"
@@ -75,6 +82,7 @@ class RegionTableSink:
         regions = [one for one in quality.regions if one.label] if quality is not None else []
         if not regions:
             return ()
+        prepare_folder(self._table.parent)
         has_pairs = any(one.asymmetry_index is not None for one in regions)
         columns = [name for name in _COLUMNS if has_pairs or name != "asymmetry_index"]
         write_table(self._table, [{name: getattr(one, name) for name in columns} for one in regions])

@@ -12,7 +12,16 @@ from perfline.gadgets.errors import OutputError
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
 
-__all__ = ["Sink", "SinkGroup", "as_output_error", "claim_files", "finished_file", "partial_path", "prepare_folder"]
+__all__ = [
+    "Sink",
+    "SinkGroup",
+    "as_output_error",
+    "claim_files",
+    "files_within",
+    "finished_file",
+    "partial_path",
+    "prepare_folder",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,7 +30,9 @@ class Sink(Protocol):
     """A saver of results.
 
     A sink must not lose data: what arrived before a scan broke off is saved at `close`, whatever the summary says.
-    What it can't write it raises as `OutputError`; its owner reports that and goes on handing it items.
+    What it can't write it raises as `OutputError`; its owner reports that and goes on handing it items. After
+    `close` an attribute ``problems`` (sequence of str) may say what is wrong with the files that it wrote. A sink with
+    a true attribute ``is_late`` takes its time at the end: it is closed after the others, once the peer has been told.
     """
 
     name: str
@@ -51,6 +62,9 @@ class SinkGroup:
     ----------
     failures : list of str
         What could not be written, also in the log; of all failures of `write`, the first of each sink.
+    notices : list of (str, str)
+        Level and text for the summary: the failures as errors, and the problems that sinks told at their end as
+        warnings.
     """
 
     name = "files"
@@ -58,7 +72,9 @@ class SinkGroup:
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self.sinks = tuple(sinks)
         self.failures: list[str] = []
+        self.notices: list[tuple[str, str]] = []
         self._failed: set[int] = set()
+        self._files: list[Path] = []
 
     def open(self, header: ScanHeader) -> None:
         """Open all sinks; the first that can't be opened stops the scan.
@@ -84,22 +100,52 @@ class SinkGroup:
     def close(self, summary: ScanSummary | None) -> Sequence[Path]:
         """Close all sinks, those that failed too.
 
-        Each gets a summary whose ``files`` names what the sinks before it have written.
+        Each gets a summary whose ``files`` are the paths that the sinks before it have written, and whose ``notices``
+        tell what went wrong with them.
         """
-        files: list[Path] = []
-        for sink in self.sinks:
+        self.close_prompt(summary)
+        return self.close_late(summary)
+
+    def close_prompt(self, summary: ScanSummary | None) -> Sequence[Path]:
+        """Close the sinks that don't wait for the peer to be told; return all files so far."""
+        return self._close([sink for sink in self.sinks if not getattr(sink, "is_late", False)], summary)
+
+    def close_late(self, summary: ScanSummary | None) -> Sequence[Path]:
+        """Close the others; return the files of all."""
+        return self._close([sink for sink in self.sinks if getattr(sink, "is_late", False)], summary)
+
+    def _close(self, sinks: Iterable[Sink], summary: ScanSummary | None) -> Sequence[Path]:
+        of_scan = () if summary is None else summary.notices
+        for sink in sinks:
             if summary is not None:
-                summary = replace(summary, files=tuple(path.name for path in files))
+                paths = tuple(path.as_posix() for path in self._files)
+                summary = replace(summary, files=paths, notices=(*of_scan, *self.notices))
             try:
-                files.extend(sink.close(summary))
+                self._files.extend(sink.close(summary))
             except OutputError as error:
                 self._report(sink, error)
-        return tuple(files)
+            self.notices += [("warning", problem) for problem in getattr(sink, "problems", ())]
+        return tuple(self._files)
 
     def _report(self, sink: Sink, error: OutputError) -> None:
         text = f"{sink.name}: {error}"
         self.failures.append(text)
+        self.notices.append(("error", text))
         _LOG.error(text)
+
+
+def files_within(files: Iterable[str], folder: Path) -> tuple[str, ...]:
+    """Paths relative to a folder that they are in, with forward slashes; others stay as they are.
+
+    Examples
+    --------
+    >>> files_within(["out/sub-01/perf/sub-01_asl.json", "elsewhere/a.dcm"], Path("out"))
+    ('sub-01/perf/sub-01_asl.json', 'elsewhere/a.dcm')
+    """
+    paths = [Path(file) for file in files]
+    return tuple(
+        path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix() for path in paths
+    )
 
 
 def prepare_folder(folder: Path) -> None:

@@ -1,18 +1,19 @@
 """The summary of a scan as a JSON file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.json_file import write_json
-from perfline.gadgets.writers.sink import claim_files, prepare_folder
+from perfline.gadgets.writers.sink import claim_files, files_within, prepare_folder
 
 __all__ = ["SummarySink"]
 
 
 class SummarySink:
-    """Write ``ScanSummary.as_dict()`` as JSON with sorted keys; NaN becomes null.
+    """Write ``ScanSummary.as_dict()`` as JSON with sorted keys, files relative to its folder; NaN becomes null.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ class SummarySink:
         if not self._is_open:
             self._claim()
         self._is_open = False
+        summary = replace(summary, files=files_within(summary.files, self._path.parent))
         write_json(self._path, summary.as_dict(), sort_keys=True)
         return (self._path,)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
-__all__ = ["format_summary"]
+__all__ = ["FIGURE_NAMES", "format_summary"]
 
-_FIGURE_NAMES: Final = {
+FIGURE_NAMES: Final = {
     "mean_cbf": "CBF, mean of the head",
     "mean_cbf_voxel_standard_error": "standard error of CBF, mean over voxels",
     "spatial_variation": "CBF, spatial coefficient of variation",
@@ -23,8 +23,10 @@ _FIGURE_NAMES: Final = {
     "control_drift_percent_per_pair": "drift of the controls [%/pair]",
     "ghost_level": "ghost level, mean of the volumes",
     "seconds_per_pair": "time for a pair [s]",
+    "target_standard_error": "target of the standard error of the mean",
     "minutes_needed": "time to the target, in all [min]",
 }
+"""Figures of a scan in words."""
 
 _MAX_REGIONS: Final = 20
 """Regions that are listed."""
@@ -96,7 +98,7 @@ def _rates(summary: Mapping[str, Any]) -> str:
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:
-    rows = [(_FIGURE_NAMES.get(name, name.replace("_", " ")), _number(value)) for name, value in figures.items()]
+    rows = [(FIGURE_NAMES.get(name, name.replace("_", " ")), _number(value)) for name, value in figures.items()]
     return _section("Figures (blood flow in mL/100g/min where M0 is known)", _table(rows))
 
 

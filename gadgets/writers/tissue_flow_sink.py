@@ -1,4 +1,4 @@
-"""Blood flow of grey and white matter, corrected for partial volume, as NIfTI files beside the plain one.
+"""Blood flow of grey and white matter, corrected for partial volume, as NIfTI files beside the plain one (`BidsTree`).
 
 ============================================  =========================================
 ``NAME_label-GM_desc-partialvolume_cbf``      blood flow of pure grey matter
@@ -18,6 +18,8 @@ from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, S
 from perfline.gadgets.stages.tissue_flow import GREY_MATTER, WHITE_MATTER, tissue_flow
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.bids_sidecar import cbf_sidecar
+from perfline.gadgets.writers.bids_tree import BidsTree
+from perfline.gadgets.writers.display_windows import FLOW_WINDOWS
 from perfline.gadgets.writers.json_file import write_json
 from perfline.gadgets.writers.nifti import write_nifti
 from perfline.gadgets.writers.sink import claim_files, prepare_folder
@@ -28,8 +30,6 @@ __all__ = ["TissueFlowSink"]
 _LABELS: Final = {GREY_MATTER: "GM", WHITE_MATTER: "WM"}
 """BIDS names of the tissues."""
 
-_CBF_WINDOW: Final = (0.0, 100.0)
-
 
 class TissueFlowSink:
     """Keep the latest perfusion images and M0; at the end split them and write the flow of each tissue.
@@ -37,8 +37,9 @@ class TissueFlowSink:
     Parameters
     ----------
     folder : Path
+        Root of the BIDS tree.
     name : str
-        Start of the file names.
+        Entities of the scan: see `BidsTree`.
     tissues : TissueMaps
         On the grid of the images.
     settings : Settings
@@ -52,8 +53,7 @@ class TissueFlowSink:
     def __init__(
         self, folder: Path, name: str, tissues: TissueMaps, settings: Settings, *, overwrite: bool = False
     ) -> None:
-        self._folder = folder
-        self._stem = name
+        self._tree = BidsTree(folder, name)
         self._tissues = tissues
         self._settings = settings
         self._overwrite = overwrite
@@ -70,7 +70,7 @@ class TissueFlowSink:
         OutputError
             It can't be written, or earlier files are there.
         """
-        prepare_folder(self._folder)
+        prepare_folder(self._tree.folder)
         claim_files(
             [self._path(label, end) for label in _LABELS.values() for end in ("nii.gz", "json")], self._overwrite
         )
@@ -101,6 +101,7 @@ class TissueFlowSink:
             flows = tissue_flow(header, self._settings, self._tissues, averages, m0, flow.mask)
         except InputError as error:
             raise OutputError(f"no flow of the tissues: {error}") from error
+        prepare_folder(self._tree.derivative_folder)
         files: list[Path] = []
         for tissue, label in _LABELS.items():
             files += self._write_tissue(header, flows[tissue], tissue.replace("_", " "), label)
@@ -108,11 +109,12 @@ class TissueFlowSink:
 
     def _write_tissue(self, header: ScanHeader, flow: CbfVolume, tissue: str, label: str) -> list[Path]:
         image, sidecar = self._path(label, "nii.gz"), self._path(label, "json")
-        write_nifti(image, flow.cbf, flow.geometry, window=_CBF_WINDOW)
+        write_nifti(image, flow.cbf, flow.geometry, window=FLOW_WINDOWS["CBF"])
         text = (
             f"Blood flow of pure {tissue}, corrected for partial volume (Asllani 2008); NaN where there is too little"
         )
-        about = cbf_sidecar(header, [flow], text, f"{self._stem}_deltam.nii.gz")
+        sources = [self._tree.uri(self._tree.derivative("deltam.nii.gz"))]
+        about = cbf_sidecar(header, [flow], text, sources)
         inside = flow.mask & np.isfinite(flow.cbf)
         about["NumberOfVoxels"] = int(np.count_nonzero(inside))
         about["MedianFlow"] = float(np.median(flow.cbf[inside])) if inside.any() else None
@@ -120,4 +122,4 @@ class TissueFlowSink:
         return [image, sidecar]
 
     def _path(self, label: str, end: str) -> Path:
-        return self._folder / f"{self._stem}_label-{label}_desc-partialvolume_cbf.{end}"
+        return self._tree.derivative(f"label-{label}_desc-partialvolume_cbf.{end}")

@@ -9,6 +9,9 @@ from perfline.recon.errors import InputError
 
 __all__ = ["RegionCourse"]
 
+_FIRST_ROOM = 64
+"""Pairs; doubled when it is full."""
+
 
 class RegionCourse:
     """Keeps one number for each region and pair, not the images.
@@ -48,7 +51,8 @@ class RegionCourse:
         if self.numbers.size == 0:
             raise InputError("labels: expected at least one region, got 0 everywhere")
         self.n_voxels: NDArray[np.int64] = np.zeros(self.numbers.size, np.int64)
-        self._rows: dict[int, NDArray[np.float64]] = {}
+        self._row_of: dict[int, int] = {}
+        self._rows = np.empty((_FIRST_ROOM, self.numbers.size))
         self._voxels, self._region_of = self._inside, self._region
         self._scale: NDArray[np.float64] | None = None
         self._mean_scale = np.full(self.numbers.size, np.nan)
@@ -75,8 +79,7 @@ class RegionCourse:
         unknown = np.full(self.numbers.size, np.nan)
         before = self._mean_scale
         self._mean_scale = np.divide(sums, self.n_voxels, out=unknown, where=self.n_voxels > 0)
-        for row in self._rows.values():
-            row *= self._mean_scale / before
+        self._rows[: len(self._row_of)] *= self._mean_scale / before
 
     def add(self, pair: int, delta_m: NDArray[np.float32]) -> None:
         """Add the difference image of a pair; a second one of the same number takes its place.
@@ -89,9 +92,10 @@ class RegionCourse:
         flat = self._flat("delta_m", delta_m)
         if self._scale is None:
             raise InputError("scale: expected it before the first image, got none")
-        row = np.empty(self.numbers.size)
-        kernels.scaled_means(flat, self._scale, self._voxels, self._region_of, self.n_voxels, row)
-        self._rows[pair] = row
+        row = self._row_of.setdefault(pair, len(self._row_of))
+        if row == len(self._rows):
+            self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
+        kernels.scaled_means(flat, self._scale, self._voxels, self._region_of, self.n_voxels, self._rows[row])
 
     def means(self, without: frozenset[int] = frozenset()) -> NDArray[np.float64]:
         """All pairs but some.
@@ -101,8 +105,8 @@ class RegionCourse:
         float64 array (n_pairs, n_regions)
             In the order of arrival, regions in that of `numbers`; NaN for a region without voxels.
         """
-        rows = [row for pair, row in self._rows.items() if pair not in without]
-        return np.array(rows, np.float64).reshape(len(rows), self.numbers.size)
+        rows = self._rows[: len(self._row_of)]
+        return rows[[pair not in without for pair in self._row_of]] if without else rows.copy()
 
     def statistics_of(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation (n - 1) over the voxels of each region; what is not finite is left out.

@@ -87,10 +87,13 @@ def combination_weights(maps: NDArray[np.complex64]) -> NDArray[np.complex64]:
     if maps.ndim < 3:
         raise InputError(f"maps: expected (..., n_coils, n_y, n_x), got {maps.shape}")
     _check_type("maps", maps)
-    wide = maps.astype(np.complex128)
-    power = np.sum(wide.real**2 + wide.imag**2, axis=-3, keepdims=True)
-    weights = np.divide(wide.conj(), power, out=np.zeros_like(wide), where=power > 0)
-    return weights.astype(np.complex64)
+    weights = np.empty_like(maps)
+    # slice by slice: a whole volume in double precision would be several times the size of a large one's maps
+    for index in np.ndindex(maps.shape[:-3]):
+        wide = maps[index].astype(np.complex128)
+        power = np.sum(wide.real**2 + wide.imag**2, axis=0)
+        weights[index] = np.divide(wide.conj(), power, out=np.zeros_like(wide), where=power > 0)
+    return weights
 
 
 def apply_weights(

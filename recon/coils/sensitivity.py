@@ -10,7 +10,7 @@ from perfline.recon.coils import kernels
 from perfline.recon.coils.reference_coil import align_to_reference_inplace
 from perfline.recon.errors import ConditioningError, InputError
 
-__all__ = ["estimate_sensitivity"]
+__all__ = ["SensitivityEstimate", "estimate_sensitivity"]
 
 _N_ITERATIONS: Final = 16
 """Of the power method: exact to float32 where the second eigenvalue is below 0.4 of the first, as it is in
@@ -70,28 +70,106 @@ def estimate_sensitivity(images: NDArray[np.complex64], *, window: int = 5) -> N
     array([0.6, 0.8], dtype=float32)
     """
     check_shape("images", images, ("n_slices", "n_coils", "n_y", "n_x"))
-    if images.dtype != np.complex64:
-        raise InputError(f"images: expected complex64, got {images.dtype}")
-    if window < 1 or window % 2 == 0:
-        raise InputError(f"window: expected a positive odd number of pixels, got {window}")
-    check_finite("images", images)
-    real, imag = _scaled_parts(images)
-    n_slices, _, n_y, n_x = images.shape
-    maps = np.empty(images.shape, np.complex64)
-    energy = np.empty((n_slices, n_y, n_x), np.float32)
-    kernels.window_eigenvectors(real, imag, window // 2, _N_ITERATIONS, energy, maps)
-    lowest_energy = np.float32(_NO_SIGNAL * energy.max())
-    align_to_reference_inplace(maps, energy, lowest_energy)
-    return maps
+    estimate = SensitivityEstimate(images.shape, window=window)
+    for index, one in enumerate(images):
+        estimate.add_slice(index, one)
+    return estimate.maps()
 
 
-def _scaled_parts(images: NDArray[np.complex64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Real and imaginary part, scaled so that their squares fit float32 whatever the unit of the data."""
-    highest = np.float64(max(np.abs(images.real).max(initial=0), np.abs(images.imag).max(initial=0)))
-    if highest == 0:
-        raise ConditioningError("images: all values are 0, no sensitivity can be estimated")
-    scale = 1 / highest
-    # float64 in between: 1 / highest overflows float32 for tiny data
+class SensitivityEstimate:
+    """`estimate_sensitivity` slice by slice, so that most of its work is done when the last one comes.
+
+    Parameters
+    ----------
+    shape : (n_slices, n_coils, n_y, n_x)
+    window : int
+        As of `estimate_sensitivity`.
+
+    Raises
+    ------
+    InputError
+        An even `window`, or a shape of another number of axes.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(1).normal(size=(3, 2, 6, 5)).astype(np.complex64)
+    >>> estimate = SensitivityEstimate(images.shape)
+    >>> for index in (1, 2, 0):
+    ...     estimate.add_slice(index, images[index])
+    >>> bool(np.array_equal(estimate.maps(), estimate_sensitivity(images)))
+    True
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, window: int = 5) -> None:
+        if len(shape) != 4:
+            raise InputError(f"shape: expected (n_slices, n_coils, n_y, n_x), got {shape}")
+        if window < 1 or window % 2 == 0:
+            raise InputError(f"window: expected a positive odd number of pixels, got {window}")
+        n_slices, _, n_y, n_x = shape
+        self._half = window // 2
+        self._maps = np.empty(shape, np.complex64)
+        self._energy = np.empty((n_slices, n_y, n_x), np.float32)
+        self._exponents: dict[int, int] = {}
+
+    def add_slice(self, index: int, images: NDArray[np.complex64]) -> None:
+        """Take the coil images of a slice; of one that comes again the last counts.
+
+        Parameters
+        ----------
+        index : int
+            Of the slice, from 0.
+        images : complex64 array (n_coils, n_y, n_x)
+            Noise-whitened; not kept.
+
+        Raises
+        ------
+        InputError
+            No such slice, another shape, another type than complex64, or values that are not finite.
+        """
+        n_slices = len(self._maps)
+        if not 0 <= index < n_slices:
+            raise InputError(f"index: expected 0 to {n_slices - 1}, got {index}")
+        check_shape("images", images, self._maps.shape[1:])
+        if images.dtype != np.complex64:
+            raise InputError(f"images: expected complex64, got {images.dtype}")
+        check_finite("images", images)
+        real, imag, self._exponents[index] = _scaled_parts(images)
+        at = slice(index, index + 1)
+        kernels.window_eigenvectors(real[None], imag[None], self._half, _N_ITERATIONS, self._energy[at], self._maps[at])
+
+    def maps(self) -> NDArray[np.complex64]:
+        """The maps of all slices, complex64 (n_slices, n_coils, n_y, n_x); once, nothing can be added afterwards.
+
+        Raises
+        ------
+        InputError
+            A slice has not come.
+        ConditioningError
+            All images are 0.
+        """
+        missing = sorted(set(range(len(self._maps))) - set(self._exponents))
+        if missing:
+            raise InputError(f"slices: expected all {len(self._maps)} before the maps, got none of {missing}")
+        if not self._energy.any():
+            raise ConditioningError("images: all values are 0, no sensitivity can be estimated")
+        highest = max(exponent for index, exponent in self._exponents.items() if self._energy[index].any())
+        for index, exponent in self._exponents.items():
+            # of a square; far below the highest it becomes 0
+            self._energy[index] = np.ldexp(self._energy[index], 2 * (exponent - highest))
+        align_to_reference_inplace(self._maps, self._energy, np.float32(_NO_SIGNAL * self._energy.max()))
+        return self._maps
+
+
+def _scaled_parts(images: NDArray[np.complex64]) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+    """Real and imaginary part below 1, so that their squares fit float32 whatever the unit of the data.
+
+    The scale is a power of 2, the exponent of which is returned, so that it changes no digit and slices can be scaled
+    apart.
+    """
+    highest = max(float(np.abs(images.real).max(initial=0)), float(np.abs(images.imag).max(initial=0)))
+    exponent = int(np.frexp(highest)[1])
+    # float64 in between: the scale of tiny data overflows float32
+    scale = 2.0**-exponent
     real = np.multiply(images.real, scale, dtype=np.float64).astype(np.float32)
     imag = np.multiply(images.imag, scale, dtype=np.float64).astype(np.float32)
-    return real, imag
+    return real, imag, exponent

@@ -1,17 +1,17 @@
 """Trajectories as the transforms need them: units, checks, choice of samples, rotation of interleaves."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perfline.recon.checks import check_finite, check_positive
 from perfline.recon.errors import InputError
+from perfline.recon.parameters import TrajectoryUnits
 
 __all__ = [
     "GOLDEN_ANGLE",
-    "TrajectoryUnits",
     "check_trajectory",
     "golden_angles",
     "rotate_interleaves",
@@ -19,9 +19,6 @@ __all__ = [
     "to_cycles_per_fov",
     "uniform_angles",
 ]
-
-TrajectoryUnits = Literal["normalized", "cycles_per_fov", "rad_per_m", "per_m"]
-"""Units that a trajectory may be declared in."""
 
 GOLDEN_ANGLE: Final = float(np.pi * (np.sqrt(5.0) - 1))
 """The full turn divided by the golden ratio [rad], 222.49 degrees: an arm of a spiral repeats after a full turn, not

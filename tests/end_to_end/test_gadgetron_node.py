@@ -12,6 +12,7 @@ from end_to_end.hosts import (
     node_configurations,
     node_process,
     node_thread,
+    play_gadgetron,
     read_answers,
     run_in_node,
 )
@@ -168,10 +169,38 @@ class _CannotBeSetUp:
 )
 def test_perfline_cannot_be_imported(module, match, monkeypatch):
     monkeypatch.setitem(sys.modules, "perfline.gadgets.scan", module and module())
-    monkeypatch.setattr(perfline.gadgets.node, "_SILENCE", 0.3)
     answers = run_in_node(realtime_perfusion, CONFIG, SCAN.header, SCAN.acquisitions)
     assert kinds(answers) == [ErrorText, Close]
     assert answers.errors[0].startswith(match)
+
+
+def test_nothing_of_perfline_can_be_imported(monkeypatch):
+    monkeypatch.setitem(sys.modules, "perfline.gadgets.mrd.gadgetron_session", None)
+    # no message is looked at then, so that only a pause tells the end
+    monkeypatch.setattr(perfline.gadgets.node, "_SILENCE", 0.3)
+    answers = run_in_node(realtime_perfusion, CONFIG, SCAN.header, SCAN.acquisitions)
+    assert kinds(answers) == [ErrorText, Close]
+    assert answers.errors[0].startswith("perfline can't be imported: ModuleNotFoundError: import of perfline.gadgets")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "statement", "match"),
+    # others, as numpy, the gadgetron package itself needs: it dies before it has called anything
+    [
+        ("numba", "raise ImportError('Numba needs NumPy 2.2 or less')", "ImportError: Numba needs NumPy 2.2 or less"),
+        ("llvmlite", "raise OSError('libllvmlite.so: no such file')", "OSError: libllvmlite.so: no such file"),
+        ("threadpoolctl", "raise SystemExit('not for this machine')", "SystemExit: not for this machine"),
+    ],
+)
+def test_a_library_is_broken(library, statement, match, tmp_path, monkeypatch):
+    (tmp_path / f"{library}.py").write_text(statement)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with node_process("perfline.gadgets.realtime_perfusion", "realtime_perfusion") as connection:
+        answers = play_gadgetron(connection, CONFIG, SCAN.header, SCAN.acquisitions)
+    # told once all of the scan has been read: Gadgetron takes nothing of a report that comes earlier
+    assert kinds(answers) == [ErrorText, Close]
+    assert answers.errors[0].startswith(f"perfline can't be imported: {match}")
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 200])

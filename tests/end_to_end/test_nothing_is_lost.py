@@ -155,7 +155,7 @@ def test_operator_interrupts(tmp_path):
     assert keeping.summary.reason == "interrupted"
     assert session.errors == ["interrupted"]
     assert session.is_closed
-    assert (tmp_path / "sub-01_cbf.nii.gz").exists()
+    assert (tmp_path / "derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz").exists()
     assert not list(tmp_path.glob(".partial*"))
 
 

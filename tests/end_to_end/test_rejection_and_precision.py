@@ -14,7 +14,7 @@ from perfline.gadgets.mrd.client import run_client
 from perfline.gadgets.mrd.images import Series
 from perfline.gadgets.mrd.layout import AcquisitionFlag
 from perfline.gadgets.mrd.messages import ConfigName
-from perfline.gadgets.outputs import output_sinks
+from perfline.gadgets.outputs import OutputOptions, output_sinks
 from perfline.gadgets.scan import ScanOptions
 from perfline.gadgets.simulate.raw_data import scan_truth
 from perfline.gadgets.stage_data import CbfVolume, RegionLabels, ScanQuality, SideData, TissueMaps
@@ -215,20 +215,21 @@ def test_files_of_regions_on_the_command_line(tmp_path):
     result = CliRunner().invoke(command, [str(one) for one in arguments])
     assert result.exit_code == 0, result.output
     assert "Mean blood flow of regions, and its standard error" in result.output
-    rows = [line.split("\t") for line in (tmp_path / "out/sub-01_desc-regions_cbf.tsv").read_text().splitlines()]
+    table = tmp_path / "out/derivatives/perfline/sub-01/perf/sub-01_desc-regions_cbf.tsv"
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
     assert rows[0][:4] == ["label", "name", "mean", "standard_error"]
     assert [row[:2] for row in rows[1:]] == [["1", "right grey"], ["2", "left grey"]]
     assert rows[1][-1] == rows[2][-1]
-    columns = json.loads((tmp_path / "out/sub-01_desc-regions_cbf.json").read_text())
+    columns = json.loads(table.with_suffix(".json").read_text())
     assert columns["mean"]["Units"] == "mL/100g/min"
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert [one["name"] for one in summary["regions"]] == ["right grey", "left grey"]
 
 
 def test_head_alone_makes_no_table(tmp_path):
-    sinks = output_sinks(tmp_path, "sub-01", overwrite=False, with_montage=False)
+    sinks = output_sinks(tmp_path, "sub-01", OutputOptions(with_montage=False), overwrite=False)
     with serving(make_sinks=lambda number: sinks) as (server, _):
         scan = simulated(NOISY)
         run_client(server.address, ConfigName("pcasl_epi"), scan.header, iter(scan.acquisitions))
-    assert (tmp_path / "sub-01_cbf.nii.gz").exists()
-    assert not list(tmp_path.glob("*regions*"))
+    assert (tmp_path / "derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz").exists()
+    assert not list(tmp_path.rglob("*regions*"))

@@ -94,7 +94,7 @@ def test_four_scans_at_once_give_the_images_of_one(tmp_path):
         assert as_bytes(result.images) == wanted
     assert [end.summary.status for end in ends] == ["success"] * 4
     # each with its own files, and with what it was made of
-    assert len(list((tmp_path / "out").glob("scan_000[1-4]/sub-01_cbf.nii.gz"))) == 4
+    assert len(list((tmp_path / "out").glob("scan_000[1-4]/derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz"))) == 4
     sent = b"".join(map(encode, (ConfigName("pcasl_epi"), *SCAN.messages)))
     assert [path.read_bytes() for path in sorted(tmp_path.glob("*.mrdstream"))] == [sent] * 4
     again = run_messages(FileSession(tmp_path / "scan_0001.mrdstream"))
@@ -152,7 +152,7 @@ def test_shut_down_amid_a_scan(tmp_path):
         wait_until(lambda: len(ends) == 1)
     assert texts == ["ERR the server is shut down"]
     assert (ends[0].summary.status, ends[0].summary.n_pairs) == ("abort", 1)
-    assert (tmp_path / "scan_0001" / "sub-01_cbf.nii.gz").exists()
+    assert (tmp_path / "scan_0001/derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz").exists()
     assert not list(tmp_path.rglob(".partial*"))
     assert children() == before
     assert descriptors() == n_before

@@ -122,7 +122,7 @@ def test_a_peer_that_reads_when_it_has_sent_everything():
 
 
 def test_the_next_peer_is_served_after_one_that_stalled():
-    with serving(2, times=TimeLimits(idle=0.2, send=5)) as (server, summaries):
+    with serving(2, times=TimeLimits(idle=1.0, send=5)) as (server, summaries):
         with socket.create_connection(server.address, timeout=20) as client:
             client.sendall(START[:300])
             received = b""

@@ -270,9 +270,9 @@ def test_marker_lies_where_it_is(tmp_path, caplog):
     messages = simulated(OBLIQUE).messages
     summary = run_scan(MemorySession(messages), lambda config: load_chain("pcasl_epi"), sinks=[sink])
     assert summary.status == "success"
-    flow = nibabel.load(tmp_path / "sub-01_cbf.nii.gz")
-    m0 = nibabel.load(tmp_path / "sub-01_desc-corrected_m0scan.nii.gz")
-    series = nibabel.load(tmp_path / "sub-01_asl.nii.gz")
+    flow = nibabel.load(tmp_path / "derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz")
+    m0 = nibabel.load(tmp_path / "derivatives/perfline/sub-01/perf/sub-01_desc-corrected_m0scan.nii.gz")
+    series = nibabel.load(tmp_path / "sub-01/perf/sub-01_asl.nii.gz")
     assert flow.shape == m0.shape == series.shape[:3] == (44, 40, 3)
     np.testing.assert_array_equal(flow.affine, m0.affine)
     np.testing.assert_array_equal(flow.affine, series.affine)

@@ -46,7 +46,11 @@ def test_the_split_chain_has_the_stages_of_the_whole_one(kind, first):
     split = build_stages(load_chain(f"pcasl_{kind}_split.xml").gadgets, header, settings)
     assert names(whole) == names(split)
     assert names(whole)[0] == first
-    assert names(whole)[-3:] == ["quantify", "check_flow", "assess"]
+    assert names(whole)[-4:] == ["quantify", "check_flow", "assess", "follow_motion"]
+    still = build_stages(
+        load_chain(f"pcasl_{kind}").gadgets, header, settings.with_values({"motion": "none"}, "option")
+    )
+    assert names(still) == names(whole)[:-1]
 
 
 def test_properties_and_protocol_become_settings():
@@ -76,7 +80,15 @@ def test_the_images_between_nodes_do_not_matter_in_process():
         ),
         (chain_xml(node("system", module="os")), "name='os' target='system' is not an allowed gadget"),
         (chain_xml(node("chain")), "name='perfline.gadgets.chain' target='chain' is not an allowed gadget"),
-        (chain_xml(node(kind="matlab")), "is not an allowed gadget"),
+        (chain_xml(node(kind="matlab")), "is not an allowed gadget; .*; meant was perhaps .* type='python'$"),
+        (
+            chain_xml(node("epi_recom", module="perfline.gadgets.epi_recon")),
+            "; meant was perhaps name='perfline.gadgets.epi_recon' target='epi_recon'",
+        ),
+        (
+            chain_xml(node("cbf_quantification", module="perfline.gadget.cbf_quantfication")),
+            "; meant was perhaps name='perfline.gadgets.cbf_quantification' target='cbf_quantification'",
+        ),
         (chain_xml("<gadget><classname>NoiseAdjustGadget</classname></gadget>"), "NoiseAdjustGadget: only <external>"),
         (
             chain_xml(node(properties=prop("ghost_sharing", "none")) + node(properties=prop("ghost_sharing", "pair"))),

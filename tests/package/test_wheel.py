@@ -50,7 +50,7 @@ def test_wheel_holds_the_tree(tmp_path):
     on_disk = {
         f"perfline/{path.relative_to(ROOT)}"
         for folder in FOLDERS
-        for pattern in ("*.py", "*.toml", "*.xml", "*.md", "py.typed")
+        for pattern in ("*.py", "*.toml", "*.xml", "*.md", "*.json", "*.html", "Dockerfile", "py.typed")
         for path in (ROOT / folder).rglob(pattern)
     }
     assert names == on_disk

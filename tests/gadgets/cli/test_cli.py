@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -57,10 +58,16 @@ def test_replay_leaves_what_it_names(scan, tmp_path):
     text = perfline("replay", path, "--out", tmp_path / "out")
     assert "pair    2  CBF" in text
     named = [line.strip() for line in text.partition("Files\n")[2].splitlines()]
-    assert sorted(named) == sorted(str(file) for file in (tmp_path / "out").iterdir())
-    for part in ("sub-01_asl.nii.gz", "sub-01_aslcontext.tsv", "sub-01_cbf.nii.gz", "images.mrd.h5", "montage.png"):
+    assert sorted(named) == sorted(str(file) for file in (tmp_path / "out").rglob("*") if file.is_file())
+    raw, flow = "sub-01/perf/sub-01_asl.nii.gz", "derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz"
+    for part in (raw, "sub-01/perf/sub-01_aslcontext.tsv", flow, "images.mrd.h5", "montage.png"):
         assert str(tmp_path / "out" / part) in named
-    cbf = np.asarray(nibabel.load(tmp_path / "out" / "sub-01_cbf.nii.gz").dataobj).T
+    # relative to the summary, which is not in its own list
+    files = json.loads((tmp_path / "out" / "summary.json").read_text())["files"]
+    assert sorted([*files, "summary.json"]) == sorted(
+        Path(file).relative_to(tmp_path / "out").as_posix() for file in named
+    )
+    cbf = np.asarray(nibabel.load(tmp_path / "out" / flow).dataobj).T
     grey = truth.grey_matter()
     # noise-free, ghost corrected
     assert np.median(np.abs(cbf[grey] / truth.cbf_limited[grey] - 1)) < 0.015
@@ -82,8 +89,8 @@ def test_json_is_the_summary_and_nothing_else(scan):
 
 def test_recon_makes_images_of_any_epi(scan, tmp_path):
     text = perfline("recon", scan[0], "--out", tmp_path)
-    assert str(tmp_path / "sub-01_epi.nii.gz") in text
-    assert nibabel.load(tmp_path / "sub-01_epi.nii.gz").shape == (36, 40, 2, 5)
+    assert str(tmp_path / "derivatives/perfline/sub-01/perf/sub-01_epi.nii.gz") in text
+    assert nibabel.load(tmp_path / "derivatives/perfline/sub-01/perf/sub-01_epi.nii.gz").shape == (36, 40, 2, 5)
 
 
 def test_check_prints_each_parameter_with_its_origin(scan):
@@ -107,7 +114,9 @@ def test_check_of_a_chain_finds_a_mistyped_target(tmp_path):
         '<execute name="perfline.gadgets.epi_recn" target="epi_recn" type="python"/>'
         "</external></stream></configuration>"
     )
-    assert "'perfline.gadgets.epi_recn' target='epi_recn' is not an allowed gadget" in perfline("check", xml, expect=1)
+    text = perfline("check", xml, expect=1)
+    assert "'perfline.gadgets.epi_recn' target='epi_recn' is not an allowed gadget" in text
+    assert "meant was perhaps name='perfline.gadgets.epi_recon' target='epi_recon'" in text
 
 
 def test_simulate_writes_a_scan_and_its_truth(tmp_path):
@@ -130,10 +139,11 @@ def test_simulate_writes_the_field_map_of_a_spiral(tmp_path):
 def test_simulate_writes_images_that_can_be_quantified(tmp_path):
     folder = tmp_path / "images"
     text = perfline("simulate", "multi_delay", "--images", folder, "--name", "sub-02", "--set", "n_slices=1")
-    assert str(folder / "sub-02_asl.nii.gz") in text
-    perfline("quantify", folder / "sub-02_asl.nii.gz", "--out", tmp_path / "out", "--no-montage")
-    times = nibabel.load(tmp_path / "out" / "sub-02_att.nii.gz").get_fdata()
-    truth = nibabel.load(folder / "sub-02_desc-truth_att.nii.gz").get_fdata()
+    series = folder / "sub-02/perf/sub-02_asl.nii.gz"
+    assert str(series) in text
+    perfline("quantify", series, "--out", tmp_path / "out", "--no-montage")
+    times = nibabel.load(tmp_path / "out/derivatives/perfline/sub-02/perf/sub-02_att.nii.gz").get_fdata()
+    truth = nibabel.load(folder / "derivatives/perfline/sub-02/perf/sub-02_desc-truth_att.nii.gz").get_fdata()
     # grey matter of the left hemisphere
     np.testing.assert_allclose(times[truth == 1], 1, atol=1e-3)
     wrong = perfline("simulate", "clean", "--images", folder, "--out", tmp_path / "scan.h5", expect=2)
@@ -199,7 +209,7 @@ def test_serve_and_replay_to_it(scan, tmp_path):
         assert "Scan: success" in server.stdout.read()
     assert "sent 430 readouts" in text
     assert (tmp_path / "c" / "images.mrd.h5").is_file()
-    assert (tmp_path / "s" / "scan_0001" / "sub-01_cbf.nii.gz").is_file()
+    assert (tmp_path / "s/scan_0001/derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz").is_file()
 
 
 def test_replay_with_faults_tells_what_it_put_in(scan):

@@ -91,3 +91,32 @@ def test_unknown_numbers_are_left_out():
 def test_drops_and_notices():
     lines = shown(Dropped("pair", "why", VolumeKey(2)), Notice("warning", "look"), Notice("warning", "look"))
     assert lines == ["dropped   pair of repetition 2: why", "warning   look"]
+
+
+def on_terminal(*items, header):
+    text = io.StringIO()
+    sink = ConsoleSink(Console(file=text, width=200, force_terminal=True, color_system=None))
+    sink.open(header)
+    for item in items:
+        sink.write(item)
+    sink.close(None)
+    return text.getvalue()
+
+
+def test_a_terminal_sees_how_far_the_scan_is_and_what_it_found():
+    types = (VolumeType.M0SCAN, *(VolumeType.CONTROL, VolumeType.LABEL) * 3)
+    header = scan_header(asl=replace(ASL, volume_types=types))
+    few = quality(figures={**FIGURES, "minutes_needed": 2.1})
+    seen = on_terminal(
+        volume(0, VolumeType.CONTROL, 0), volume(1, VolumeType.LABEL, 0), flow(replace(HEAD, n_pairs_needed=14)), few,
+        header=header,
+    )  # fmt: skip
+    assert "2/7" in seen
+    bar = next(line for line in reversed(seen.splitlines()) if "2/7" in line)
+    assert "CBF   48.2 ± 1.23 mL/100g/min" in bar
+    assert "needs 14 pairs (2.1 min)" in bar
+
+
+def test_without_a_declared_order_the_bar_has_no_end():
+    seen = on_terminal(volume(0, VolumeType.CONTROL, 0), header=scan_header(asl=replace(ASL, volume_types=())))
+    assert "1/?" in seen

@@ -92,7 +92,7 @@ def test_the_same_image_from_each_place(tmp_path, trajectory_file):
     for name, arguments in scans.items():
         text = run(recon, *arguments, *settings, "--out", tmp_path / name)
         assert json.loads(text)["status"] == "success"
-        (nifti,) = (tmp_path / name).glob("*.nii.gz")
+        (nifti,) = (tmp_path / name).rglob("*.nii.gz")
         images[name] = np.abs(np.asarray(nibabel.load(nifti).dataobj)).T.reshape(N_Y, N_X)
     np.testing.assert_array_equal(images["file"], images["header"])
     # the readouts' own is in single precision

@@ -14,6 +14,8 @@ from perfline.gadgets.cli.quantify import command
 from perfline.gadgets.errors import ConfigurationError
 from perfline.recon.errors import PerflineError
 
+DERIVATIVES = "derivatives/perfline/sub-01/perf"
+
 
 def quantify(*arguments, expect=0):
     """Run the command; its output, or the error of ours that it ended with."""
@@ -42,21 +44,21 @@ def test_the_known_flow_is_left_in_the_folder(tmp_path):
     assert "pair    2  CBF" in text
     assert "PostLabelingDelay" in text
     named = [line.strip() for line in text.partition("Files\n")[2].splitlines()]
-    assert sorted(named) == sorted(str(file) for file in (tmp_path / "out").iterdir())
-    out = tmp_path / "out"
+    assert sorted(named) == sorted(str(file) for file in (tmp_path / "out").rglob("*") if file.is_file())
+    out = tmp_path / "out" / DERIVATIVES
     np.testing.assert_allclose(image(out / "sub-01_cbf.nii.gz")[head()], flow_image()[head()], rtol=2e-4)  # float32
     np.testing.assert_allclose(nibabel.load(out / "sub-01_cbf.nii.gz").affine, AFFINE, atol=1e-4)
     sidecar = json.loads((out / "sub-01_cbf.json").read_text())
     assert sidecar["Units"] == "mL/100g/min"
     assert sidecar["ParametersUsed"]["LabelingDuration"]["Origin"] == "sidecar"
-    assert json.loads((out / "summary.json").read_text())["n_pairs"] == 2
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["n_pairs"] == 2
 
 
 def test_a_montage_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    quantify(write_scan(tmp_path / "raw"), "--out", tmp_path / "out", "--name", "patient")
+    quantify(write_scan(tmp_path / "raw"), "--out", tmp_path / "out", "--name", "sub-02_run-1")
     assert (tmp_path / "out" / "montage.png").stat().st_size > 10_000
-    assert (tmp_path / "out" / "patient_cbf.nii.gz").exists()
+    assert (tmp_path / "out/derivatives/perfline/sub-02/perf/sub-02_run-1_cbf.nii.gz").exists()
 
 
 def test_options_stand_in_for_what_the_files_lack(tmp_path):
@@ -82,11 +84,13 @@ def test_tissue_maps_give_the_flow_of_each_tissue(tmp_path):
     text = quantify(path, "--grey-matter", grey, "--white-matter", white, "--out", tmp_path / "out", "--no-montage")
     assert "sub-01_label-GM_desc-partialvolume_cbf.nii.gz" in text
     for label in ("GM", "WM"):
-        found = image(tmp_path / "out" / f"sub-01_label-{label}_desc-partialvolume_cbf.nii.gz")
+        found = image(tmp_path / "out" / DERIVATIVES / f"sub-01_label-{label}_desc-partialvolume_cbf.nii.gz")
         # the true flow doesn't depend on the shares: both tissues have that of their neighbourhood
         assert np.nanmedian(found[head()]) == pytest.approx(np.median(flow_image()[head()]), rel=0.1)
         assert not found[~head()].any()
-        sidecar = json.loads((tmp_path / "out" / f"sub-01_label-{label}_desc-partialvolume_cbf.json").read_text())
+        sidecar = json.loads(
+            (tmp_path / "out" / DERIVATIVES / f"sub-01_label-{label}_desc-partialvolume_cbf.json").read_text()
+        )
         assert "Asllani 2008" in sidecar["Description"]
         assert sidecar["NumberOfVoxels"] == head().sum()
 
@@ -116,7 +120,8 @@ def test_regions_are_followed_as_in_a_live_scan(tmp_path):
     path = write_scan(tmp_path / "raw")
     options = ("--regions", save(tmp_path / "dseg.nii.gz", labels), "--out", tmp_path / "out", "--no-montage")
     quantify(path, *options)
-    rows = [line.split("\t") for line in (tmp_path / "out" / "sub-01_desc-regions_cbf.tsv").read_text().splitlines()]
+    table = tmp_path / "out" / DERIVATIVES / "sub-01_desc-regions_cbf.tsv"
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
     means = {row[0]: float(row[rows[0].index("mean")]) for row in rows[1:]}
     for label in (3, 6):
         expected = flow_image()[labels == label].mean()
@@ -127,13 +132,26 @@ def test_regions_are_followed_as_in_a_live_scan(tmp_path):
 
 
 def test_the_input_is_never_overwritten(tmp_path):
-    path = write_scan(tmp_path)
+    (tmp_path / "sub-01").mkdir()
+    path = write_scan(tmp_path / "sub-01" / "perf")
     before = path.read_bytes()
     error = quantify(path, "--out", tmp_path, "--overwrite", "--no-montage")
     assert "sub-01_asl.nii.gz is an input" in str(error)
     assert path.read_bytes() == before
-    quantify(path, "--out", tmp_path, "--name", "flow", "--no-montage")
-    assert (tmp_path / "flow_cbf.nii.gz").exists()
+    quantify(path, "--out", tmp_path, "--name", "sub-02", "--no-montage")
+    assert (tmp_path / DERIVATIVES.replace("sub-01", "sub-02") / "sub-02_cbf.nii.gz").exists()
+
+
+def test_a_name_without_entities_becomes_that_of_the_first_subject(tmp_path):
+    path = write_scan(tmp_path)
+    for end in (".nii.gz", ".json"):
+        (tmp_path / f"sub-01_asl{end}").rename(tmp_path / f"scan{end}")
+    (tmp_path / "sub-01_aslcontext.tsv").rename(tmp_path / "scan_aslcontext.tsv")
+    quantify(path.with_name("scan.nii.gz"), "--out", tmp_path / "out", "--no-montage")
+    assert (tmp_path / "out" / DERIVATIVES / "sub-01_cbf.nii.gz").exists()
+    error = quantify(path.with_name("scan.nii.gz"), "--out", tmp_path / "other", "--name", "scan")
+    assert "expected sub-LABEL" in str(error)
+    assert not (tmp_path / "other").exists()
 
 
 def test_an_earlier_result_is_kept_unless_told(tmp_path):

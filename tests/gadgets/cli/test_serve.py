@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
@@ -71,7 +73,7 @@ def test_a_signal_ends_the_server_its_scans_and_its_processes(tmp_path, number):
     assert b"ERR the server is shut down" in answers
     assert "Scan: abort (the server is shut down)" in output
     assert "Traceback" not in output
-    assert (tmp_path / "out" / "scan_0001" / "sub-01_cbf.nii.gz").exists()
+    assert (tmp_path / "out/scan_0001/derivatives/perfline/sub-01/perf/sub-01_cbf.nii.gz").exists()
     assert MrdStreamFile(tmp_path / "scan_0001.mrdstream").n_acquisitions == 3 * N_OF_VOLUME
     assert not list(tmp_path.rglob(".partial*"))
     wait_until_gone(pids)
@@ -110,6 +112,29 @@ def test_so_many_scans(tmp_path):
     assert sorted(image.data.tobytes() for image in session._file.images()) == sorted(images)
 
 
+@pytest.mark.slow
+def test_a_monitor_and_logs(tmp_path):
+    header, messages = scan_messages()
+    with served("--scans", "1", "--metrics-port", "0", "--log", str(tmp_path)) as (process, address):
+        url = process.stdout.readline().removeprefix("metrics on ").strip()
+        with urlopen(url, timeout=10) as answer:
+            assert b"perfline_max_scans 2.0" in answer.read()
+        with urlopen(url.replace("metrics", "healthz"), timeout=10) as answer:
+            assert json.load(answer)["status"] == "ready"
+        run_client(address, ConfigName("pcasl_epi"), header, messages, timeout=60)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    events = [json.loads(line)["event"] for line in (tmp_path / "scan_0001.jsonl").read_text().splitlines()]
+    assert (events[0], events[-1]) == ("started", "ended")
+
+
+def test_a_port_for_metrics_that_is_taken_is_told_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(cli, ["serve", "--port", "0", "--metrics-port", port])
+    assert str(result.exception) == f"metrics: can't listen on 127.0.0.1:{port}: Address already in use"
+
+
 def test_what_is_played_can_be_spooled(tmp_path):
     write_scan(tmp_path / "scan.h5", RECIPE)
     arguments = ["replay", str(tmp_path / "scan.h5"), "--spool", str(tmp_path / "spool")]
@@ -120,4 +145,4 @@ def test_what_is_played_can_be_spooled(tmp_path):
     assert [one.data.tobytes() for one in spool.acquisitions()] == [one.data.tobytes() for one in messages]
     refused = CliRunner().invoke(cli, [*arguments, "--to", "localhost:1"])
     assert refused.exit_code == 2
-    assert "--spool belongs to the server" in refused.output
+    assert "--spool, --view, --report and DICOM belong to the server" in refused.output

@@ -5,6 +5,7 @@ from mrd_items import cbf, delta_m, m0, volume
 from mrd_streams import ismrmrd_image
 from scan_headers import scan_header
 
+from perfline.gadgets.mrd import image_file
 from perfline.gadgets.mrd.image_file import ImageFileWriter
 from perfline.gadgets.mrd.images import ImageMaker
 from perfline.gadgets.mrd.messages import Image
@@ -40,6 +41,17 @@ def test_ismrmrd_file_reads_the_images(tmp_path):
     assert len(theirs) == 3
     np.testing.assert_array_equal(theirs[1].data, IMAGES[4].data)
     assert theirs[1].meta["DataRole"] == ["Image", "Quantitative"]
+
+
+def test_the_headers_of_a_long_scan_do_not_wait_for_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_file, "_MOST_WAITING", 4)
+    with ImageFileWriter(tmp_path / "a.h5") as writer:
+        for _ in range(5):
+            writer.append(IMAGES)
+            assert all(len(group._heads) < 4 for group in writer._groups.values())
+    with MrdFile(tmp_path / "a.h5") as file:
+        theirs = [encode(image) for image in file.images()]
+    assert sorted(theirs) == sorted(5 * [encode(image) for image in IMAGES])
 
 
 def test_our_reader_gives_the_same_messages_back(tmp_path):

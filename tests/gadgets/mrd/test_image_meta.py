@@ -81,8 +81,11 @@ def test_parameters_with_origin():
     parameters = {
         "PostLabelingDelay": Parameter("PostLabelingDelay", (1.8, 2.0), "s", "sidecar"),
         "aslcontext": Parameter("aslcontext", (VolumeType.CONTROL,), "", "header"),
+        "RepetitionTimePreparation": Parameter("RepetitionTimePreparation", (4.0,) * 201, "s", "header"),
     }
     assert json.loads(parameters_as_json(parameters)) == {
         "PostLabelingDelay": {"value": [1.8, 2.0], "unit": "s", "origin": "sidecar"},
         "aslcontext": {"value": ["control"], "unit": "", "origin": "header"},
+        # every image of a long scan would carry them
+        "RepetitionTimePreparation": {"value": "201 values", "unit": "s", "origin": "header"},
     }

@@ -37,6 +37,17 @@ def test_empty_fields_leave_things_as_they_are():
     assert (dict(found.settings), found.unknown) == ({}, ())
 
 
+def test_the_word_protocol_leaves_a_setting_as_it_is():
+    found = parse_json_config(text(subtraction_order="protocol", subtractiondomain="protocol", pair_mean="robust"))
+    assert (dict(found.settings), found.unknown) == ({"pair_mean": "robust"}, ())
+
+
+def test_names_without_underscores_are_settings_too():
+    # OpenRecon allows none in the name of a parameter
+    found = parse_json_config(text(subtractionorder="surround", nthreads=2, n__threads=3))
+    assert (dict(found.settings), found.unknown) == ({"subtraction_order": "surround", "n_threads": 2}, ("n__threads",))
+
+
 @pytest.mark.parametrize("key", ["asl", "protocol", "__class__", "with_values"])
 def test_only_settings_can_be_chosen(key):
     # a protocol could be a path, and asl a whole table

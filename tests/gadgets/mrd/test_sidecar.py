@@ -15,6 +15,12 @@ def test_sidecar_with_its_context(tmp_path):
     assert found.aslcontext_path == tmp_path / "sub-01_aslcontext.tsv"
 
 
+def test_a_time_encoded_series_has_a_duration_for_each_sub_bolus(tmp_path):
+    encoding = {"EncodingMatrix": [[1, 1], [1, -1]], "LabelingDuration": [1.5]}
+    (tmp_path / "a_asl.json").write_text(json.dumps({"LabelingDuration": 3, "EchoTime": 1, "TimeEncoding": encoding}))
+    assert load_sidecar(tmp_path / "a_asl.json").parameters == {**encoding, "EchoTime": 1}
+
+
 def test_sidecar_alone(tmp_path):
     (tmp_path / "scan.json").write_text("{}", encoding="utf-8-sig")
     found = load_sidecar(str(tmp_path / "scan.json"))

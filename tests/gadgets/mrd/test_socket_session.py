@@ -1,6 +1,8 @@
+import contextlib
 import itertools
 import socket
 import threading
+import time
 from collections import deque
 
 import numpy as np
@@ -10,6 +12,7 @@ from mrd_streams import acquisition, one_by_one
 from scan_headers import scan_header
 
 from perfline.gadgets.errors import ReadoutError, StreamError, TruncatedStreamError
+from perfline.gadgets.mrd import socket_session
 from perfline.gadgets.mrd.images import ImageMaker
 from perfline.gadgets.mrd.memory_session import MemorySession
 from perfline.gadgets.mrd.messages import Close, ConfigName, HeaderXml, Text
@@ -111,7 +114,8 @@ def test_rubbish_ends_the_session(pair):
     assert session.read() is None
 
 
-def test_silence():
+def test_silence(monkeypatch):
+    monkeypatch.setattr(socket_session, "_LINGER_IF_BROKEN", 0.05)
     one, other = socket.socketpair()
     with other:
         session = SocketSession(one, times=TimeLimits(idle=0.05))
@@ -148,3 +152,53 @@ def test_images_survive_a_close_before_the_input_has_ended(pair):
     np.testing.assert_array_equal(answers[0].data, images[0].data)
     peer.shutdown(socket.SHUT_WR)
     closer.join()
+
+
+def test_why_a_stream_is_broken_reaches_a_client_that_still_sends(pair):
+    session, peer = pair
+    rubbish = b"\xff\xff" + bytes(1 << 22)
+    answers = []
+
+    def send_then_read():
+        peer.sendall(encode(HeaderXml(b"<h/>")))
+        # more than fits between the two: some is still to come when the other side has seen enough
+        for _ in range(4):
+            peer.sendall(rubbish)
+        answers.extend(messages(peer))
+        peer.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=send_then_read, daemon=True)
+    thread.start()
+    assert isinstance(session.read(), HeaderXml)
+    with pytest.raises(StreamError, match="unknown message id 65535"):
+        session.read()
+    session.send_error("it is broken")
+    session.close()
+    thread.join(10)
+    assert answers == [Text("ERR it is broken"), Close()]
+
+
+def test_a_failed_scan_does_not_wait_for_ever_for_a_client_that_still_sends(pair, monkeypatch):
+    monkeypatch.setattr(socket_session, "_LONGEST_DRAIN", 0.3)
+    monkeypatch.setattr(socket_session, "_LONGEST_LINGER_IF_BROKEN", 0.3)
+    session, peer = pair
+    stop = threading.Event()
+
+    def send():
+        readout = encode(acquisition())
+        # until it is reset
+        with contextlib.suppress(OSError):
+            while not stop.wait(0.01):
+                peer.sendall(readout)
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    session.read()
+    start = time.monotonic()
+    session.send_error("the header is bad")
+    session.close()
+    assert 0.3 <= time.monotonic() - start < 5
+    stop.set()
+    sender.join(10)
+    # it had all the time to read why
+    assert MessageReader(peer.recv_into).read() == Text("ERR the header is bad")

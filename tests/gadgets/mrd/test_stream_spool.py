@@ -54,6 +54,28 @@ def test_a_full_disk_ends_the_spool_and_not_the_scan(tmp_path, monkeypatch, capl
     assert caplog.text.count("No space left") == 1
 
 
+def test_it_is_on_the_disk_when_it_is_closed(tmp_path, monkeypatch):
+    sizes = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (sizes.append(os.fstat(file).st_size), fsync(file)))
+    spool = StreamSpool(tmp_path / "a.mrdstream")
+    spool.append(b"all of it")
+    spool.close()
+    spool.close()
+    assert (sizes, spool.failure) == ([9], None)
+
+
+def test_a_disk_that_does_not_take_it_is_told(tmp_path, monkeypatch):
+    def fails(descriptor):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    spool = StreamSpool(tmp_path / "a.mrdstream")
+    spool.append(b"all of it")
+    spool.close()
+    assert spool.failure == f"spool {spool.path}: can't be written: Input/output error; it ends here"
+
+
 def test_killed_at_once(tmp_path):
     path = tmp_path / "a.mrdstream"
     program = (

@@ -42,6 +42,14 @@ def test_stop_leaves_some_time_for_sending():
     assert deadlines.of_sending() == (102.0, "the server is shut down")
 
 
+@pytest.mark.parametrize(("total", "end"), [(None, 108.0), (50, 108.0), (3, 103.0)])
+def test_an_end_that_is_set_comes_no_later_than_the_others(total, end):
+    deadlines = Deadlines(TimeLimits(total=total), Clock())
+    deadlines.end_within(8, "the scan has failed")
+    assert deadlines.of_reading()[0] == deadlines.of_sending()[0] == end
+    assert deadlines.verdict is None
+
+
 @pytest.mark.parametrize("seconds", [0, -1, math.nan])
 def test_a_limit_is_positive(seconds):
     with pytest.raises(InputError, match="time limit header: expected a positive number of seconds, got"):

@@ -28,6 +28,21 @@ def test_the_repetition_time_comes_from_the_sidecar_in_seconds(tmp_path):
         read_separate_m0(tmp_path / "m0.nii.gz")
 
 
+@pytest.mark.parametrize(
+    ("sidecar", "echo_time"),
+    [
+        ("{}", None),
+        ('{"EchoTime": 0.012}', 0.012),
+        ('{"EchoTime": [0.012, 0.012]}', 0.012),
+        ('{"EchoTime": [0.01, 0.02]}', None),
+    ],
+)
+def test_the_echo_time_is_that_of_all_volumes_or_none(tmp_path, sidecar, echo_time):
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 3, 2), np.float32), np.eye(4)), tmp_path / "m0.nii.gz")
+    (tmp_path / "m0.json").write_text(sidecar)
+    assert read_separate_m0(tmp_path / "m0.nii.gz").echo_time == echo_time
+
+
 def test_a_file_that_does_not_know_its_place_has_no_affine(tmp_path):
     image = nibabel.Nifti1Image(np.ones((4, 3, 2), np.float32), None)
     nibabel.save(image, tmp_path / "m0.nii")

@@ -4,7 +4,9 @@ import threading
 import pytest
 
 from perfline.gadgets.errors import OutputError
-from perfline.gadgets.server.claimed_names import ClaimedFolder, FolderSinks, claim_folder, claim_spool
+from perfline.gadgets.outputs import DicomOptions, OutputOptions
+from perfline.gadgets.server.claimed_names import ClaimedFolder, FolderSinks, JoinedSinks, claim_folder, claim_spool
+from perfline.gadgets.server.log_sinks import LogSinks
 
 
 def test_what_is_there_stays(tmp_path):
@@ -58,3 +60,20 @@ def test_the_maker_of_sinks_can_go_to_another_process(tmp_path):
     # the summary lists what the others have written; the folder can only go when all have finished
     assert names[-2:] == ["summary", "folder"]
     assert (tmp_path / "scan_0003").is_dir()
+
+
+def test_the_sinks_of_several_makers_come_one_after_the_other(tmp_path):
+    make = pickle.loads(pickle.dumps(JoinedSinks((LogSinks(tmp_path / "log"), FolderSinks(tmp_path / "out")))))
+    log, *others = make(3)
+    assert log.name == "log"
+    assert [one.name for one in others] == [one.name for one in FolderSinks(tmp_path / "out")(4)]
+    assert (tmp_path / "log" / "scan_0003.jsonl").exists()
+    assert (tmp_path / "out" / "scan_0003").exists()
+
+
+def test_options_of_the_folder_reach_the_other_process(tmp_path):
+    options = OutputOptions(with_montage=False, with_mrd=False, with_report=True, dicom=DicomOptions(is_classic=True))
+    make = pickle.loads(pickle.dumps(FolderSinks(tmp_path, options)))
+    names = [sink.name for sink in make(1)]
+    assert names[-4:] == ["dicom", "summary", "report", "folder"]
+    assert not {"montage", "mrd"} & set(names)

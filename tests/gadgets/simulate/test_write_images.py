@@ -15,6 +15,7 @@ from perfline.gadgets.simulate.recipes import EPI_RECIPES, LABEL_RECIPES
 from perfline.gadgets.simulate.write_images import image_volumes, write_images
 from perfline.gadgets.stage_data import CbfVolume, TerritoryMap
 from perfline.gadgets.stages.slice_affine import slice_affine
+from perfline.gadgets.writers.bids_tree import BidsTree
 from perfline.gadgets.writers.keep_items import KeepItems
 from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.errors import InputError
@@ -31,7 +32,7 @@ def read(path):
 def quantified(folder):
     """Run the images through the chain; what came out of it."""
     keep = KeepItems()
-    scan = read_nifti_scan(folder / "sub-01_asl.nii.gz")
+    scan = read_nifti_scan(BidsTree(folder).raw("asl.nii.gz"))
     summary = run_scan(scan.session, lambda config: IMAGE_CHAIN, options=scan.options, sinks=[keep])
     assert summary.status == "success", summary.reason
     return keep.items, scan
@@ -39,26 +40,28 @@ def quantified(folder):
 
 def test_files_say_what_they_are(tmp_path):
     recipe = replace(LABEL_RECIPES["multi_delay"], n_m0=2, rotation=(0.2, 0.0, 0.1))
+    tree = BidsTree(tmp_path / "new")
     paths = write_images(tmp_path / "new", "sub-01", recipe)
     assert all(path.is_file() for path in paths)
     names = {path.name.removeprefix("sub-01_") for path in paths}
     assert names >= {"asl.nii.gz", "asl.json", "aslcontext.tsv", "m0scan.nii.gz", "desc-truth_att.nii.gz"}
-    series = nibabel.load(tmp_path / "new" / "sub-01_asl.nii.gz")
+    series = nibabel.load(tree.raw("asl.nii.gz"))
     assert series.shape == (36, 40, 2, 20)
     np.testing.assert_allclose(series.affine, slice_affine(scan_geometry(recipe), (2, 40, 36)), atol=1e-4)
-    sidecar = json.loads((tmp_path / "new" / "sub-01_asl.json").read_text())
+    sidecar = json.loads(tree.raw("asl.json").read_text())
     assert sidecar["M0Type"] == "Separate"
     assert sidecar["PostLabelingDelay"] == [0.4, 0.4, 1.0, 1.0, 1.6, 1.6, 2.2, 2.2, 2.8, 2.8] * 2
-    context = (tmp_path / "new" / "sub-01_aslcontext.tsv").read_text().split()
+    context = tree.raw("aslcontext.tsv").read_text().split()
     assert context == ["volume_type", *["control", "label"] * 10]
-    m0 = json.loads((tmp_path / "new" / "sub-01_m0scan.json").read_text())
+    m0 = json.loads(tree.raw("m0scan.json").read_text())
     assert m0["RepetitionTimePreparation"] == 8.0
+    assert m0["IntendedFor"] == "bids::sub-01/perf/sub-01_asl.nii.gz"
     truth = scan_truth(recipe)
     for name in ("cbf", "att"):
-        np.testing.assert_array_equal(read(tmp_path / "new" / f"sub-01_desc-truth_{name}.nii.gz"), getattr(truth, name))
-    shares = read(tmp_path / "new" / "sub-01_desc-truth_probseg.nii.gz")
+        np.testing.assert_array_equal(read(tree.derivative(f"desc-truth_{name}.nii.gz")), getattr(truth, name))
+    shares = read(tree.derivative("desc-truth_probseg.nii.gz"))
     np.testing.assert_allclose(shares.sum(axis=0), truth.cbf > 0, atol=1e-6)
-    regions = read_regions(tmp_path / "new" / "sub-01_desc-regions_dseg.nii.gz")
+    regions = read_regions(tree.derivative("desc-regions_dseg.nii.gz"))
     assert regions.names[1 + truth.region_names.index("gm_left")] == "gm_left"
     np.testing.assert_array_equal(regions.labels, 1 + truth.regions)
 
@@ -112,7 +115,7 @@ def test_arteries_come_back(tmp_path):
     write_images(tmp_path, "sub-01", recipe)
     items, _ = quantified(tmp_path)
     flow = {item.artery: item.cbf for item in items if isinstance(item, CbfVolume)}
-    shares = read(tmp_path / "sub-01_desc-truth_probseg.nii.gz")
+    shares = read(BidsTree(tmp_path).derivative("desc-truth_probseg.nii.gz"))
     truth = scan_truth(recipe)
     inside = truth.cbf > 10
     for number in range(3):

@@ -60,6 +60,12 @@ def test_separate_m0_is_handed_on_with_the_first_volume():
     assert of_type(results, Notice) == []
 
 
+def test_what_the_file_of_m0_says_goes_with_it():
+    own = separate(repetition_time=9.0, echo_time=0.011)
+    (m0,) = of_type(run(Calibrate(header(m0_type="Separate"), own), [volume(5, CONTROL, 0)]), M0Volume)
+    assert (m0.repetition_time, m0.echo_time) == (9.0, 0.011)
+
+
 def test_separate_m0_brings_its_own_repetition_time_unless_one_is_declared():
     own = separate(repetition_time=2.0)
     assert Calibrate(header(m0_type="Separate"), own)._correction == 1.0

@@ -145,6 +145,7 @@ def test_a_map_of_transit_times_corrects_late_blood():
     given = TransitTimeMap(att, None, "att.nii.gz")
     items = [volume(block(900.0), VolumeType.CONTROL, 0), m0(), item]
     results = run(Quantify(scan_header(), transit_time=given), items)
+    assert of_type(results, CbfVolume)[-1].transit_time_map == given.name
     (flow,) = of_type(results, CbfVolume)
     assert flow.cbf[1, 2, 1] == pytest.approx(40, rel=1e-4)
     # sd 2 over sqrt(4) pairs, in the same scale

@@ -2,18 +2,18 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from scan_headers import ASL, scan_header
 from stage_items import SHAPE, geometry
 
-from perfline.gadgets.stage_data import CbfVolume, Parameter, PerfusionAverage, VolumeLabel
+from perfline.gadgets.stage_data import CbfVolume, M0Volume, Parameter, PerfusionAverage, VolumeLabel
+from perfline.gadgets.writers.bids_problems import series_problems
 from perfline.gadgets.writers.bids_sidecar import (
     asl_sidecar,
     cbf_sidecar,
+    corrected_m0_sidecar,
     epi_sidecar,
     m0scan_sidecar,
     perfusion_sidecar,
-    sidecar_problems,
 )
 from perfline.recon.parameters import ImageAxis, LabelingType, VolumeType
 
@@ -78,17 +78,12 @@ def test_unknown_values_are_left_out_and_named():
     header = scan_header(asl=asl, field_strength=None, echo_time=None, flip_angle=None)
     sidecar = asl_sidecar(header, labels([LABEL, LABEL]))
     assert None not in sidecar.values()
-    problems = sidecar_problems(sidecar, [LABEL, LABEL])
-    missing = [text.split(":")[0] for text in problems if "required by BIDS, not known" in text]
-    assert missing == [
-        "BackgroundSuppression",
-        "EchoTime",
-        "MagneticFieldStrength",
-        "RepetitionTimePreparation",
-        "SliceTiming",
-        "TotalAcquiredPairs",
-    ]
-    assert problems[-1] == "M0Type is Included, but the series holds no m0scan volume"
+    named = ["BackgroundSuppression", "EchoTime", "MagneticFieldStrength", "RepetitionTimePreparation", "SliceTiming"]
+    missing = ", ".join([*named, "TotalAcquiredPairs"])
+    assert series_problems(sidecar, [LABEL, LABEL]) == (
+        f"required fields that are not known: {missing}",
+        "M0Type is Included, but the series holds no m0scan volume",
+    )
 
 
 def test_what_the_scan_declared_is_passed_on_and_defaults_are_not():
@@ -113,9 +108,8 @@ def test_pasl_has_a_cut_off_and_no_labelling_duration():
     assert (sidecar["BolusCutOffDelayTime"], sidecar["BolusCutOffTechnique"]) == (0.8, "QUIPSSII")
     assert (sidecar["BackgroundSuppression"], sidecar["BackgroundSuppressionNumberPulses"]) == (True, 2)
     assert sidecar["PASLType"] == "PICORE"
-    assert "BolusCutOffTechnique: required by BIDS, not known" in sidecar_problems(
-        {key: value for key, value in sidecar.items() if key != "BolusCutOffTechnique"}, [CONTROL, LABEL]
-    )
+    del sidecar["BolusCutOffTechnique"]
+    assert "BolusCutOffTechnique" in series_problems(sidecar, [CONTROL, LABEL])[0]
 
 
 def test_an_m0_estimate_is_named_only_where_it_is_one():
@@ -124,20 +118,37 @@ def test_an_m0_estimate_is_named_only_where_it_is_one():
     assert "M0Estimate" not in asl_sidecar(scan_header(), labels([CONTROL, LABEL]))
 
 
-def test_an_m0scan_points_to_its_series_and_claims_nothing_else():
-    assert m0scan_sidecar(scan_header(), "sub-01_asl.nii.gz") == {
-        "IntendedFor": "bids::sub-01_asl.nii.gz",
+def m0_volume(**changes):
+    return replace(M0Volume(np.ones(SHAPE, np.float32), geometry(), 3, 1.25, ()), **changes)
+
+
+def test_an_m0scan_points_to_its_series_and_tells_what_its_file_said():
+    uri = "bids::sub-01/perf/sub-01_asl.nii.gz"
+    assert m0scan_sidecar(scan_header(), m0_volume(repetition_time=6.0, echo_time=0.011), uri) == {
+        "IntendedFor": uri,
+        # what is declared for the scan stands above the file of M0, as in the correction
         "RepetitionTimePreparation": 8.0,
+        "EchoTime": 0.011,
     }
     unknown = scan_header(asl=replace(ASL, m0_repetition_time=None))
-    assert m0scan_sidecar(unknown, "x") == {"IntendedFor": "bids::x"}
+    assert m0scan_sidecar(unknown, m0_volume(), uri) == {"IntendedFor": uri}
+    assert m0scan_sidecar(unknown, m0_volume(repetition_time=6.0), uri)["RepetitionTimePreparation"] == 6.0
 
 
-def test_an_epi_series_without_labelling():
+def test_the_m0_that_was_used_names_its_correction():
+    about = corrected_m0_sidecar(m0_volume(), ["bids:raw:x"])
+    assert (about["RecoveryCorrectionFactor"], about["NumberOfVolumes"], about["Sources"]) == (1.25, 3, ["bids:raw:x"])
+    assert about["SkullStripped"] is False
+
+
+def test_a_series_without_labelling():
     sidecar = epi_sidecar(scan_header(asl=None, repetition_time=2.5))
     assert sidecar["RepetitionTime"] == 2.5
     assert "M0Type" not in sidecar
-    assert asl_sidecar(scan_header(asl=None), []) == {k: v for k, v in sidecar.items() if k != "RepetitionTime"}
+    later = epi_sidecar(scan_header(asl=None, repetition_time=2.5), is_first_echo=False)
+    assert later == {name: value for name, value in sidecar.items() if name != "EchoTime"}
+    own = {"Description", "SkullStripped", "RepetitionTime"}
+    assert asl_sidecar(scan_header(asl=None), []) == {k: v for k, v in sidecar.items() if k not in own}
 
 
 def cbf_volume(unit="mL/100g/min", delay=1.8, n_pairs=7):
@@ -150,7 +161,7 @@ def test_the_cbf_sidecar_holds_every_parameter_with_its_origin():
         "BloodT1": Parameter("BloodT1", 1.65, "s", "default: Alsop 2015, blood at 3 T"),
         "PostLabelingDelay": Parameter("PostLabelingDelay", (1.8,), "s", "sidecar"),
     }
-    sidecar = cbf_sidecar(scan_header(parameters=parameters), [cbf_volume()], "CBF", "sub-01_deltam.nii.gz")
+    sidecar = cbf_sidecar(scan_header(parameters=parameters), [cbf_volume()], "CBF", ["bids::x", "bids::y"])
     assert sidecar["Units"] == "mL/100g/min"
     assert (sidecar["NumberOfPairs"], sidecar["NumberOfRejectedPairs"]) == (7, 2)
     assert (sidecar["PostLabelingDelay"], sidecar["LabelingDuration"]) == (1.8, 1.5)
@@ -159,46 +170,39 @@ def test_the_cbf_sidecar_holds_every_parameter_with_its_origin():
         "Units": "s",
         "Origin": "default: Alsop 2015, blood at 3 T",
     }
-    assert sidecar["Sources"] == ["bids::sub-01_deltam.nii.gz"]
+    assert sidecar["Sources"] == ["bids::x", "bids::y"]
+    assert sidecar["SkullStripped"] is True
     assert "exp(PLD/T1b)" in sidecar["Formula"]
     assert "mrm.25197" in sidecar["Reference"]
     assert sidecar["SoftwareName"] == "perfline"
 
 
+def test_a_given_map_of_transit_times_is_named_with_its_model():
+    sidecar = cbf_sidecar(scan_header(), [replace(cbf_volume(), transit_time_map="att.nii.gz")], "CBF", [])
+    assert sidecar["TransitTimeMap"] == "att.nii.gz"
+    assert "transit time of each voxel" in sidecar["Formula"]
+    assert "mrm.1910400308" in sidecar["Reference"]
+
+
 def test_relative_blood_flow_has_arbitrary_units():
-    sidecar = cbf_sidecar(scan_header(), [cbf_volume("relative")], "CBF", "x")
+    sidecar = cbf_sidecar(scan_header(), [cbf_volume("relative")], "CBF", [])
     assert sidecar["Units"] == "arbitrary"
     assert "relative" in sidecar["Formula"]
 
 
 def test_several_delays_are_lists_and_pasl_names_its_bolus():
     sidecar = perfusion_sidecar(
-        scan_header(asl=PASL), [cbf_volume(delay=1.2), cbf_volume(delay=1.8, n_pairs=6)], "x", "1", "y"
+        scan_header(asl=PASL), [cbf_volume(delay=1.2), cbf_volume(delay=1.8, n_pairs=6)], "x", "1", []
     )
     assert sidecar["PostLabelingDelay"] == [1.2, 1.8]
     assert sidecar["NumberOfPairs"] == [7, 6]
     assert sidecar["BolusCutOffDelayTime"] == [1.5, 1.5]
     assert "LabelingDuration" not in sidecar
-    assert "TI1" in cbf_sidecar(scan_header(asl=PASL), [cbf_volume()], "x", "y")["Formula"]
+    assert "TI1" in cbf_sidecar(scan_header(asl=PASL), [cbf_volume()], "x", [])["Formula"]
 
 
 def test_averages_are_described_like_blood_flow():
     image = np.zeros(SHAPE, np.float32)
     average = PerfusionAverage(image, image, image, 5, 1, geometry(), 1.8, 1.5, ())
-    assert perfusion_sidecar(scan_header(), [average], "x", "arbitrary", "y")["NumberOfPairs"] == 5
-
-
-@pytest.mark.parametrize(
-    ("field", "condition"),
-    [
-        ("LabelingDuration", {"ArterialSpinLabelingType": "CASL"}),
-        ("BolusCutOffFlag", {"ArterialSpinLabelingType": "PASL"}),
-        ("BolusCutOffDelayTime", {"BolusCutOffFlag": True}),
-        ("M0Estimate", {"M0Type": "Estimate"}),
-        ("FlipAngle", {"LookLocker": True}),
-        ("SliceTiming", {"MRAcquisitionType": "2D"}),
-    ],
-)
-def test_fields_that_others_require(field, condition):
-    assert f"{field}: required by BIDS, not known" in sidecar_problems(condition, [CONTROL])
-    assert f"{field}: required by BIDS, not known" not in sidecar_problems({}, [CONTROL])
+    sidecar = perfusion_sidecar(scan_header(), [average], "x", "arbitrary", [])
+    assert (sidecar["NumberOfPairs"], sidecar["SkullStripped"]) == (5, False)

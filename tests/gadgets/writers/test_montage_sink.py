@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scan_headers import scan_header
+from scan_headers import ASL, scan_header
 from stage_items import SHAPE, geometry, volume
 
 from perfline.gadgets.errors import OutputError
@@ -65,6 +65,12 @@ def test_all_images_of_a_perfusion_scan_are_drawn(tmp_path, drawn):
     assert np.argwhere(np.isfinite(rows[3].volume)).tolist() == [[1, 2, 3]]
     assert heading == "my scan"
     assert note == "PCASL · PLD 1.8 s · 4 pairs, 1 rejected"
+
+
+def test_kidneys_have_their_own_name_and_window(tmp_path, drawn):
+    save(tmp_path, [volume(1.0, CONTROL, 0), cbf()], scan_header(asl=replace(ASL, organ="kidney")))
+    rows = drawn[0][1]
+    assert [(row.title, row.vmax) for row in rows[1:]] == [("RBF", 400), ("Standard error of RBF", 80)]
 
 
 def test_one_pair_has_no_standard_error_and_no_m0_no_units(tmp_path, drawn):

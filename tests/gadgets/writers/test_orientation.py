@@ -63,3 +63,8 @@ def test_bad_directions_are_named():
         display_orientation([1, 0, 0], [np.nan, 0, 0])
     with pytest.raises(InputError, match=r"read_dir: expected \(3,\)"):
         display_orientation([1, 0], [0, 1, 0])
+
+
+def test_the_edges_in_words():
+    shown = display_orientation([1, 0, 0], [0, -1, 0])
+    assert shown.text == "radiological orientation: R left, L right, A top, P bottom"

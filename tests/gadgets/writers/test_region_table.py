@@ -29,7 +29,7 @@ def write(folder, *items, header=None):
 
 def test_the_last_quality_becomes_a_table(tmp_path):
     table, columns = write(tmp_path, quality(RIGHT), "else", quality(LEFT, RIGHT))
-    assert table.name == "sub-07_desc-regions_cbf.tsv"
+    assert table == tmp_path / "derivatives/perfline/sub-07/perf/sub-07_desc-regions_cbf.tsv"
     assert table.read_text().splitlines() == [
         "label\tname\tmean\tstandard_error\tstandard_deviation\tn_voxels\tn_pairs\tasymmetry_index",
         "3\tleft insula\t51.25\t1.5\t12.5\t40\t5\t8",
@@ -58,4 +58,4 @@ def test_an_earlier_table_is_not_overwritten(tmp_path):
         write(tmp_path, quality(LEFT))
     sink = RegionTableSink(tmp_path, "sub-07", overwrite=True)
     sink.open(scan_header())
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -1,31 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scan_headers import scan_header
+from summaries import SUMMARY
 
 from perfline.gadgets.errors import OutputError
-from perfline.gadgets.stage_data import Parameter
-from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.sink import SinkGroup, claim_files, finished_file, partial_path, prepare_folder
-
-SUMMARY = ScanSummary(
-    status="success",
-    reason="",
-    n_readouts=0,
-    n_volumes=0,
-    n_pairs=0,
-    n_pairs_rejected=0,
-    stages=(),
-    drops=(),
-    latency={},
-    ghost_levels=(),
-    figures={},
-    notices=(),
-    parameters={"BloodT1": Parameter("BloodT1", 1.65, "s", "default")},
-    settings={},
-    seconds=1.0,
-    n_bytes=0,
-    software="perfline",
-)
 
 
 class Recorder:
@@ -115,8 +96,8 @@ def test_a_group_hands_every_item_to_every_sink_and_lists_all_files(tmp_path):
     group.write(item)
     assert group.close(SUMMARY) == (tmp_path / "one.txt", tmp_path / "two.txt")
     assert all(sink.items[0] is item for sink in sinks)
-    assert sinks[1].summary.files == ("one.txt",)
-    assert group.failures == []
+    assert sinks[1].summary.files == ((tmp_path / "one.txt").as_posix(),)
+    assert group.failures == group.notices == []
 
 
 def test_a_failing_sink_costs_the_others_nothing_and_is_reported_once(tmp_path, caplog):
@@ -132,7 +113,39 @@ def test_a_failing_sink_costs_the_others_nothing_and_is_reported_once(tmp_path, 
     assert [record.getMessage() for record in caplog.records] == group.failures
 
 
+def test_what_is_wrong_with_the_files_stands_in_the_summary_of_later_sinks(tmp_path):
+    bad = Recorder(tmp_path / "bad.txt", fails_at=("close",))
+    sinks = [Recorder(tmp_path / "told.txt"), bad, Recorder(tmp_path / "last.txt")]
+    sinks[0].problems = ("EchoTime is not known",)
+    group = SinkGroup(sinks)
+    group.open(scan_header())
+    group.close(replace(SUMMARY, notices=(("info", "no noise scan"),)))
+    told = ("warning", "EchoTime is not known"), ("error", "bad: close failed")
+    assert sinks[2].summary.notices == (("info", "no noise scan"), *told)
+    assert sinks[0].summary.notices == (("info", "no noise scan"),)
+    assert group.notices == list(told)
+
+
 def test_a_sink_that_cannot_open_stops_the_scan(tmp_path):
     group = SinkGroup([Recorder(tmp_path / "one.txt", fails_at=("open",))])
     with pytest.raises(OutputError, match="open failed"):
         group.open(scan_header())
+
+
+def test_a_late_sink_is_closed_when_the_others_are_and_the_peer_has_been_told(tmp_path):
+    late, early = Recorder(tmp_path / "late"), Recorder(tmp_path / "early", fails_at=("write",))
+    late.is_late = True
+    group = SinkGroup([late, early])
+    group.open(scan_header())
+    group.write("item")
+    assert group.close_prompt(SUMMARY) == (tmp_path / "early",)
+    assert (late.summary, late.items) == (None, ["item"])
+    assert group.close_late(SUMMARY) == (tmp_path / "early", tmp_path / "late")
+    assert late.summary.files == ((tmp_path / "early").as_posix(),)
+    assert late.summary.notices == (("error", "early: write failed"),)
+
+
+def test_closing_a_group_closes_the_late_ones_too(tmp_path):
+    late, early = Recorder(tmp_path / "late"), Recorder(tmp_path / "early")
+    late.is_late = True
+    assert SinkGroup([late, early]).close(SUMMARY) == (tmp_path / "early", tmp_path / "late")

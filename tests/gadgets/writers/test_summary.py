@@ -34,12 +34,14 @@ def test_the_summary_reads_back_as_plain_json(tmp_path):
     sink = SummarySink(tmp_path / "out")
     sink.open(scan_header())
     sink.write("an item")
-    assert sink.close(replace(SUMMARY, files=("a.nii.gz",))) == (tmp_path / "out" / "summary.json",)
+    files = tuple(str(path) for path in (tmp_path / "out" / "sub-01" / "a.nii.gz", tmp_path / "b.dcm"))
+    assert sink.close(replace(SUMMARY, files=files)) == (tmp_path / "out" / "summary.json",)
     text = (tmp_path / "out" / "summary.json").read_text("utf-8")
     content = json.loads(text)
     assert list(content) == sorted(content)
     assert content["ghost_levels"] == [0.01, None]
-    assert content["files"] == ["a.nii.gz"]
+    # relative where they lie in the folder of the summary
+    assert content["files"] == ["sub-01/a.nii.gz", (tmp_path / "b.dcm").as_posix()]
     assert content["parameters"]["LabelingDuration"] == {"value": [1.8], "unit": "s", "origin": "sidecar"}
     assert content["drop_reasons"] == {"pair: label without control": 1}
     assert content["latency"]["cbf"]["worst"] == 0.03

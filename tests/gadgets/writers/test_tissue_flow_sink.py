@@ -13,6 +13,7 @@ from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, TissueMaps
 from perfline.gadgets.writers.tissue_flow_sink import TissueFlowSink
 
+DERIVATIVES = "derivatives/perfline/sub-01/perf"
 NAMES = [f"sub-01_label-{label}_desc-partialvolume_cbf.{end}" for label in ("GM", "WM") for end in ("json", "nii.gz")]
 
 
@@ -47,14 +48,17 @@ def written(sink, given):
 
 def test_the_latest_average_is_split_and_written(tmp_path):
     files = written(TissueFlowSink(tmp_path, "sub-01", tissues(), Settings()), items())
-    assert sorted(path.name for path in files) == NAMES == sorted(path.name for path in tmp_path.iterdir())
+    assert (
+        sorted(path.name for path in files) == NAMES == sorted(path.name for path in (tmp_path / DERIVATIVES).iterdir())
+    )
     for label, flow in (("GM", 60.0), ("WM", 20.0)):
-        image = nibabel.load(tmp_path / f"sub-01_label-{label}_desc-partialvolume_cbf.nii.gz")
+        image = nibabel.load(tmp_path / DERIVATIVES / f"sub-01_label-{label}_desc-partialvolume_cbf.nii.gz")
         np.testing.assert_allclose(image.get_fdata(), flow, rtol=1e-3)  # float32, two unknowns of a window
         assert image.shape == SHAPE[::-1]
-        sidecar = json.loads((tmp_path / f"sub-01_label-{label}_desc-partialvolume_cbf.json").read_text())
+        sidecar = json.loads((tmp_path / DERIVATIVES / f"sub-01_label-{label}_desc-partialvolume_cbf.json").read_text())
         assert sidecar["MedianFlow"] == pytest.approx(flow, rel=1e-3)
         assert sidecar["Units"] == "mL/100g/min"
+        assert sidecar["Sources"] == ["bids::sub-01/perf/sub-01_deltam.nii.gz"]
 
 
 def test_without_flow_there_is_nothing_to_write(tmp_path):
@@ -69,7 +73,8 @@ def test_what_cannot_be_split_is_a_failure_of_this_sink(tmp_path):
 
 
 def test_earlier_files_are_kept_unless_told(tmp_path):
-    (tmp_path / NAMES[0]).write_text("{}")
+    (tmp_path / DERIVATIVES).mkdir(parents=True)
+    (tmp_path / DERIVATIVES / NAMES[0]).write_text("{}")
     sink = TissueFlowSink(tmp_path, "sub-01", tissues(), Settings())
     with pytest.raises(OutputError, match="already there"):
         sink.open(header())

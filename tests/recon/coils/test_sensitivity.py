@@ -6,7 +6,7 @@ from reference.sensitivity import estimate_sensitivity as estimate_sensitivity_t
 
 from perfline.recon.coils import kernels
 from perfline.recon.coils.combination import combine_coils
-from perfline.recon.coils.sensitivity import estimate_sensitivity
+from perfline.recon.coils.sensitivity import SensitivityEstimate, estimate_sensitivity
 from perfline.recon.errors import ConditioningError, InputError
 
 SHAPE = (2, 20, 24)
@@ -120,6 +120,49 @@ def test_scale_of_the_data_does_not_matter() -> None:
     for scale in (2.0**-60, 2.0**60):
         # a power of two changes no digit
         np.testing.assert_array_equal(estimate_sensitivity((scale * images).astype(np.complex64)), expected)
+
+
+def test_slices_of_any_brightness_can_come_one_by_one() -> None:
+    images = np.concatenate([coil_images(noise=0.02), coil_images(noise=0.02, seed=2)])
+    # one is ten thousand times darker, one far below what counts as signal, one empty
+    images *= np.array([1.0, 1e-4, 1e-9, 0.0], np.float32)[:, None, None, None]
+    maps = estimate_sensitivity(images)
+    estimate = SensitivityEstimate(images.shape)
+    for index in (2, 0, 3, 1):
+        estimate.add_slice(index, images[index])
+    np.testing.assert_array_equal(estimate.maps(), maps)
+    alone = estimate_sensitivity(images[:1])
+    likeness = np.abs(np.sum(alone[0].conj() * maps[0], axis=0))
+    # float32 rounding
+    np.testing.assert_allclose(likeness, 1, atol=1e-5)
+    # where there is no signal against the brightest slice, all pixels have the reference coil
+    for dark in (2, 3):
+        np.testing.assert_array_equal(maps[dark], np.broadcast_to(maps[dark, :, :1, :1], maps[dark].shape))
+    assert np.ptp(np.abs(maps[1]), axis=(1, 2)).min() > 0.1
+
+
+def test_a_slice_that_comes_again_replaces_the_first_one() -> None:
+    images = coil_images(noise=0.02)
+    estimate = SensitivityEstimate(images.shape)
+    for index, one in ((0, 1e3 * images[1]), (1, images[1]), (0, images[0])):
+        estimate.add_slice(index, one.astype(np.complex64))
+    np.testing.assert_array_equal(estimate.maps(), estimate_sensitivity(images))
+
+
+def test_slices_are_checked() -> None:
+    estimate = SensitivityEstimate((2, 3, 5, 6))
+    one = np.ones((3, 5, 6), np.complex64)
+    with pytest.raises(InputError, match="index: expected 0 to 1, got 2"):
+        estimate.add_slice(2, one)
+    with pytest.raises(InputError, match=r"images: expected \(3, 5, 6\), got \(3, 6, 5\)"):
+        estimate.add_slice(0, one.swapaxes(1, 2))
+    with pytest.raises(InputError, match="images: expected complex64, got complex128"):
+        estimate.add_slice(0, one.astype(complex))  # type: ignore[arg-type]
+    estimate.add_slice(1, one)
+    with pytest.raises(InputError, match=r"slices: expected all 2 before the maps, got none of \[0\]"):
+        estimate.maps()
+    with pytest.raises(InputError, match=r"shape: expected \(n_slices, n_coils, n_y, n_x\), got \(3, 5, 6\)"):
+        SensitivityEstimate((3, 5, 6))
 
 
 def test_permuted_coils_give_permuted_maps() -> None:

@@ -1,0 +1,1 @@
+"""A finished scan as a report for people: one HTML file and the same as PDF."""
