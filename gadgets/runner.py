@@ -16,9 +16,10 @@ from perfline.gadgets.stage_data import (
     M0Volume,
     PerfusionAverage,
     Readout,
+    ReadoutBlock,
     Volume,
 )
-from perfline.gadgets.stages.stage import Stage
+from perfline.gadgets.stages.stage import BlockStage, Stage
 from perfline.gadgets.summary import StageStatistics
 
 __all__ = ["Runner"]
@@ -70,6 +71,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._books = [_Books() for _ in self.stages]
+        self._block_stages = [stage if isinstance(stage, BlockStage) else None for stage in self.stages]
         self._emit_books = _Books()
         self._arrived = 0.0
 
@@ -81,10 +83,10 @@ class Runner:
         self._arrived = self.clock()
         if isinstance(item, Readout):
             self.n_readouts += 1
-            try:
-                self._push(item, 0)
-            except ReadoutError as error:
-                self._emit(Dropped("readout", str(error), item.volume_key, item.counters.slice))
+            self._push_readout(item, 0)
+        elif isinstance(item, ReadoutBlock):
+            self.n_readouts += len(item)
+            self._push_block(item, 0)
         else:
             self._push(item, 0)
 
@@ -104,6 +106,44 @@ class Runner:
         return tuple(
             StageStatistics(name, b.n_in, b.n_out, b.n_dropped, b.seconds) for name, b in zip(names, books, strict=True)
         )
+
+    def _push_readout(self, readout: Readout, depth: int) -> None:
+        try:
+            self._push(readout, depth)
+        except ReadoutError as error:
+            self._emit(Dropped("readout", str(error), readout.volume_key, readout.counters.slice))
+
+    def _push_block(self, block: ReadoutBlock, depth: int) -> None:
+        """Take a block on, whole as far as the stage takes it, else readout by readout."""
+        stage = self._block_stages[depth] if depth < len(self.stages) else None
+        if stage is None:
+            for readout in block:
+                self._push_readout(readout, depth)
+            return
+        done = 0
+        while done < len(block):
+            n = self._push_part(stage, block, done, depth)
+            if n == 0:
+                self._push_readout(block[done], depth)
+            done += max(n, 1)
+
+    def _push_part(self, stage: BlockStage, block: ReadoutBlock, start: int, depth: int) -> int:
+        """Have a stage take what it takes at once; return how many readouts."""
+        book = self._books[depth]
+        begin = self.clock()
+        n, results = stage.take_block(block, start)
+        book.seconds += self.clock() - begin
+        book.n_in += n
+        for result in results:
+            if isinstance(result, ReadoutBlock):
+                book.n_out += len(result)
+                self._push_block(result, depth + 1)
+                continue
+            try:
+                self._hand_on((result,), depth)
+            except ReadoutError as error:
+                self._emit(Dropped("readout", str(error), block.key, block.slice))
+        return n
 
     def _push(self, item: object, depth: int) -> None:
         if depth == len(self.stages):

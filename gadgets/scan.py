@@ -34,6 +34,7 @@ from perfline.gadgets.stage_data import (
     Notice,
     PerfusionAverage,
     Readout,
+    ReadoutBlock,
     ScanHeader,
     ScanQuality,
     SideData,
@@ -290,7 +291,8 @@ class _Scan:
             elif item is None:
                 raise ScanHeaderError("no header: the stream ended before an MRD header (id 3) came")
             else:
-                raise ScanHeaderError(f"no header: expected an MRD header (id 3) first, got {type(item).__name__}")
+                got = "Readout" if isinstance(item, ReadoutBlock) else type(item).__name__
+                raise ScanHeaderError(f"no header: expected an MRD header (id 3) first, got {got}")
 
     def _read_all(self) -> None:
         session = self._session
@@ -299,9 +301,11 @@ class _Scan:
                 item: Incoming | Dropped | None = session.read()
             except ReadoutError as error:
                 item = Dropped("readout", str(error))
-            if not self._has_begun and (item is None or isinstance(item, Readout | Image | Waveform | Dropped)):
+            if not self._has_begun and (
+                item is None or isinstance(item, Readout | ReadoutBlock | Image | Waveform | Dropped)
+            ):
                 self._begin()
-            if isinstance(item, Readout):
+            if isinstance(item, Readout | ReadoutBlock):
                 self._runner.feed(item)
             elif isinstance(item, Image | Dropped):
                 self._n_images_in += isinstance(item, Image)

@@ -1,10 +1,11 @@
 """Readouts of a small Cartesian EPI scan, made from an image by the Fourier pair: for tests of the stages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import numpy as np
 
-from perfline.gadgets.stage_data import Counters, Purpose, Readout, VolumeKey
+from perfline.gadgets.stage_data import Counters, Purpose, Readout, ReadoutBlock, VolumeKey
 from perfline.recon.fourier import image_to_kspace, kspace_to_image
 
 
@@ -51,3 +52,29 @@ def band_limited_images(shape: tuple[int, int, int, int], seed: int = 0) -> np.n
     kspace = rng.standard_normal((*shape, 2)) @ np.array([1, 1j])
     kspace[..., 0] = 0
     return kspace_to_image(kspace).astype(np.complex64)
+
+
+def in_blocks(readouts: Iterable[Readout]) -> Iterator[ReadoutBlock]:
+    """The readouts as blocks, each as long as it can be."""
+    for _, group in groupby(readouts, lambda one: (one.volume_key, one.counters.slice, one.purpose, one.samples.shape)):
+        yield block_of(list(group))
+
+
+def block_of(readouts: list[Readout]) -> ReadoutBlock:
+    """A block of readouts of one size, purpose, volume and slice; its samples are unaligned, as those from a stream."""
+    first = readouts[0]
+    shape = (len(readouts), *first.samples.shape)
+    samples = np.ndarray(shape, np.complex64, bytearray(1 + 8 * int(np.prod(shape))), 1)
+    for number, readout in enumerate(readouts):
+        samples[number] = readout.samples
+    return ReadoutBlock(
+        first.volume_key,
+        first.counters.slice,
+        first.purpose,
+        samples,
+        np.array([one.counters.line for one in readouts], np.uint16),
+        np.array([(one.discard_pre, one.discard_post) for one in readouts], np.uint16),
+        np.array([one.is_reversed for one in readouts]),
+        np.array([one.is_last_in_slice for one in readouts]),
+        readouts.__getitem__,
+    )

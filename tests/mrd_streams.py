@@ -1,13 +1,23 @@
-"""Acquisitions and images for tests, with every header field different from the others."""
+"""Acquisitions and images for tests, with every header field different from the others; what is read of them."""
 
 import ctypes
+from dataclasses import fields
 
 import ismrmrd
 import numpy as np
 
 from perfline.gadgets.mrd.messages import Acquisition
+from perfline.gadgets.stage_data import Readout, ReadoutBlock
 
-__all__ = ["acquisition", "acquisition_from_ismrmrd", "ismrmrd_acquisition", "ismrmrd_image", "split_every_way"]
+__all__ = [
+    "acquisition",
+    "acquisition_from_ismrmrd",
+    "assert_same_readout",
+    "ismrmrd_acquisition",
+    "ismrmrd_image",
+    "one_by_one",
+    "split_every_way",
+]
 
 
 def ismrmrd_acquisition(seed=0, n_coils=3, n_samples=10, n_dimensions=0, flags=(), **fields):
@@ -93,3 +103,25 @@ def split_every_way(data, sizes):
         return size
 
     return receive
+
+
+def one_by_one(items):
+    """What a session delivers, with the readouts of blocks by themselves."""
+    for item in items:
+        if isinstance(item, ReadoutBlock):
+            yield from item
+        else:
+            yield item
+
+
+def assert_same_readout(one, other):
+    """Every field, bit for bit."""
+    for field in fields(Readout):
+        ours, theirs = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(ours, np.ndarray):
+            assert ours.dtype == theirs.dtype
+            assert ours.flags.c_contiguous
+            assert ours.flags.aligned
+            assert (ours.shape, ours.tobytes()) == (theirs.shape, theirs.tobytes())
+        else:
+            assert (type(ours), ours) == (type(theirs), theirs), field.name

@@ -8,7 +8,7 @@ import numpy as np
 from perfline.gadgets.mrd.item_json import ITEM_KEY, item_from_json, n_slices_in_json
 from perfline.gadgets.mrd.layout import ImageType
 from perfline.gadgets.mrd.messages import Image
-from perfline.gadgets.stage_data import Dropped
+from perfline.gadgets.stage_data import Dropped, ReadoutBlock
 from perfline.recon.errors import InputError
 
 __all__ = ["CollectImages"]
@@ -39,6 +39,10 @@ class CollectImages:
     def process(self, item: object) -> Iterable[object]:
         """Take one image; yield the item when its last slice is in."""
         return self._collect(item) if isinstance(item, Image) else (item,)
+
+    def take_block(self, block: ReadoutBlock, start: int) -> tuple[int, Iterable[object]]:
+        """Let readouts pass."""
+        return len(block) - start, (block,)
 
     def _collect(self, item: Image) -> Iterable[object]:
         try:

@@ -15,6 +15,7 @@ from perfline.gadgets.stage_data import Counters, Purpose, Readout
 
 __all__ = [
     "milliseconds_from_seconds",
+    "purpose_of",
     "radians_from_degrees",
     "readout_from_acquisition",
     "seconds_from_microseconds",
@@ -97,7 +98,7 @@ def readout_from_acquisition(message: Acquisition, index: int = 0) -> Readout:
     return Readout(
         data,
         Counters(line, partition, slice_, contrast, phase, repetition, set_, segment, average),
-        _purpose(flags, encoding_space) if flags & _SPECIAL or encoding_space else Purpose.IMAGING,
+        purpose_of(flags, encoding_space) if flags & _SPECIAL or encoding_space else Purpose.IMAGING,
         flags & _REVERSE != 0,
         flags & _USER1 != 0,
         flags & _FIRST_IN_SLICE != 0,
@@ -118,7 +119,8 @@ def readout_from_acquisition(message: Acquisition, index: int = 0) -> Readout:
     )
 
 
-def _purpose(flags: int, encoding_space: int) -> Purpose:
+def purpose_of(flags: int, encoding_space: int) -> Purpose:
+    """What a readout is for, by its flags and its encoding space; the notes of `readout_from_acquisition` say how."""
     if flags & _PHASECORR:
         return Purpose.NAVIGATOR
     if flags & _NOISE:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from perfline.gadgets.errors import ConfigurationError, StreamError
+from perfline.gadgets.mrd.acquisition_run import AcquisitionRun
 from perfline.gadgets.mrd.image_file import ImageFileWriter
 from perfline.gadgets.mrd.messages import Close, Image, Message
 from perfline.gadgets.mrd.session import Incoming, ReadoutCounter
-from perfline.gadgets.mrd.stream_file import open_raw
+from perfline.gadgets.mrd.stream_file import MrdStreamFile, open_raw
 from perfline.gadgets.mrd.stream_spool import StreamSpool
 from perfline.gadgets.mrd.wire import encode
 
@@ -59,8 +60,8 @@ class FileSession:
         self._counter = ReadoutCounter()
         self._start: list[Message] | None = None
         self._has_ended = False
-        messages = self._file.messages()
-        self._messages: Iterator[Message] = messages if through is None else through(messages)
+        self._through = through
+        self._messages: Iterator[Message | AcquisitionRun] = iter(())
         self.spool: StreamSpool | None = None
         self.was_closed = False
 
@@ -83,8 +84,11 @@ class FileSession:
         """
         if self._has_ended:
             return None
+        if (pending := self._counter.pending()) is not None:
+            return pending
         if self._start is None:
             self._start = list(self._file.start)
+            self._messages = self._open_messages()
         try:
             message = self._start.pop(0) if self._start else next(self._messages, None)
         except StreamError:
@@ -95,7 +99,8 @@ class FileSession:
             self.was_closed = self._file.was_closed
             self._keep(Close() if self.was_closed else None)
             return None
-        self._keep(message)
+        if not isinstance(message, AcquisitionRun):
+            self._keep(message)
         return self._counter.deliver(message)
 
     def send(self, images: Sequence[Image]) -> None:
@@ -128,6 +133,17 @@ class FileSession:
             self.spool.close()
         if self._writer is not None:
             self._writer.close()
+
+    def _open_messages(self) -> Iterator[Message | AcquisitionRun]:
+        """What follows the start; of a stream in runs, where nobody looks at the single messages.
+
+        Rows of HDF5 lie apart in memory: to put them together would cost what it saves.
+        """
+        if self._through is not None:
+            return self._through(self._file.messages())
+        if self.spool is None and isinstance(self._file, MrdStreamFile):
+            return self._file.runs()
+        return iter(self._file.messages())
 
     def _keep(self, message: Message | None) -> None:
         if self.spool is not None and message is not None:

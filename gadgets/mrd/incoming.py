@@ -63,8 +63,10 @@ class IncomingStream:
         """
         if self.has_ended:
             return None
+        if (pending := self._counter.pending()) is not None:
+            return pending
         try:
-            message = self._reader.read()
+            message = self._reader.read_some()
         except StreamError as error:
             self.has_ended = True
             self.is_broken = not isinstance(error, TruncatedStreamError)

@@ -22,6 +22,7 @@ __all__ = [
     "AcquisitionFlag",
     "ImageType",
     "MessageId",
+    "header_word",
 ]
 
 CONFIG_NAME_SIZE: Final = 1024
@@ -146,6 +147,19 @@ ACQUISITION_HEADER: Final = np.dtype(
     ]
 )
 """Acquisition header, packed."""
+
+
+def header_word(name: str) -> int:
+    """Where a field of the acquisition header begins, in words of 16 bits: all its fields begin at even bytes.
+
+    Examples
+    --------
+    >>> header_word("flags"), header_word("number_of_samples")
+    (1, 17)
+    """
+    fields: Mapping[str, Any] = ACQUISITION_HEADER.fields or {}
+    return int(fields[name][1]) // 2
+
 
 IMAGE_HEADER: Final = np.dtype(
     [

@@ -1,9 +1,11 @@
 """What a session is: a scan that comes in, and answers that go out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from perfline.gadgets.mrd.acquisition_run import AcquisitionRun
 from perfline.gadgets.mrd.convert import readout_from_acquisition
+from perfline.gadgets.mrd.convert_run import pieces_of_run
 from perfline.gadgets.mrd.messages import (
     Acquisition,
     ConfigName,
@@ -15,12 +17,12 @@ from perfline.gadgets.mrd.messages import (
     Text,
     Waveform,
 )
-from perfline.gadgets.stage_data import Readout
+from perfline.gadgets.stage_data import Readout, ReadoutBlock
 
 __all__ = ["Incoming", "ReadoutCounter", "Session"]
 
-Incoming = ConfigName | ConfigText | HeaderXml | Readout | Image | Waveform | Text | ErrorText
-"""What a session delivers."""
+Incoming = ConfigName | ConfigText | HeaderXml | Readout | ReadoutBlock | Image | Waveform | Text | ErrorText
+"""What a session delivers; readouts that have come together may come as a block."""
 
 
 class Session(Protocol):
@@ -86,17 +88,37 @@ class ReadoutCounter:
     def __init__(self) -> None:
         self.n_readouts = 0
         """Acquisitions so far."""
+        self._pieces: Iterator[ReadoutBlock | Acquisition] = iter(())
 
-    def deliver(self, message: Message) -> Incoming:
-        """Turn one message, other than CLOSE, into what a session delivers.
+    def pending(self) -> Incoming | None:
+        """Next piece of the run that was delivered last, which goes before all later messages; None after the last.
 
         Raises
         ------
         ReadoutError
             The acquisition is unusable.
         """
+        piece = next(self._pieces, None)
+        return None if piece is None else self._deliver(piece)
+
+    def deliver(self, message: Message | AcquisitionRun) -> Incoming:
+        """Turn one message, other than CLOSE, or the first piece of a run, into what a session delivers.
+
+        Raises
+        ------
+        ReadoutError
+            The acquisition is unusable.
+        """
+        if isinstance(message, AcquisitionRun):
+            self._pieces = pieces_of_run(message, self.n_readouts)
+            return self._deliver(next(self._pieces))
+        return self._deliver(message)
+
+    def _deliver(self, message: Message | ReadoutBlock) -> Incoming:
         if isinstance(message, Acquisition):
             index = self.n_readouts
             self.n_readouts += 1
             return readout_from_acquisition(message, index)
+        if isinstance(message, ReadoutBlock):
+            self.n_readouts += len(message)
         return message  # type: ignore[return-value]

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
+from perfline.gadgets.mrd.acquisition_run import AcquisitionRun
 from perfline.gadgets.mrd.messages import (
     Acquisition,
     Close,
@@ -98,11 +100,11 @@ class MrdStreamFile:
         StreamError, TruncatedStreamError
             The stream is broken, or cut off, here.
         """
-        messages = self._all()
-        for message in messages:
-            if isinstance(message, HeaderXml):
-                break
-        yield from messages
+        return _after_header(self._all())
+
+    def runs(self) -> Iterator[Message | AcquisitionRun]:
+        """Like `messages`, but with consecutive readouts of one size together."""
+        return _after_header(self._all(in_runs=True))
 
     def acquisitions(self) -> Iterator[Acquisition]:
         """The readouts alone."""
@@ -116,14 +118,23 @@ class MrdStreamFile:
         """The images alone."""
         return (message for message in self.messages() if isinstance(message, Image))
 
-    def _all(self) -> Iterator[Message]:
+    def _all(self, *, in_runs: bool = False) -> Iterator[Any]:
+        """All messages up to CLOSE."""
         with self.path.open("rb", buffering=0) as file:
             reader = MessageReader(file.readinto)
-            while (message := reader.read()) is not None:
+            read = reader.read_some if in_runs else reader.read
+            while (message := read()) is not None:
                 if isinstance(message, Close):
                     self.was_closed = True
                     return
                 yield message
+
+
+def _after_header(messages: Iterator[Any]) -> Iterator[Any]:
+    for message in messages:
+        if isinstance(message, HeaderXml):
+            break
+    yield from messages
 
 
 def open_raw(path: Path | str, group: str | None = None) -> MrdFile | MrdStreamFile:

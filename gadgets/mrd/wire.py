@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.errors import StreamError
-from perfline.gadgets.mrd.exact_reader import ExactReader, Receive
+from perfline.gadgets.mrd.acquisition_run import AcquisitionRun, AcquisitionSizes, run_at_front
+from perfline.gadgets.mrd.exact_reader import LARGEST_LOOK, ExactReader, Receive
 from perfline.gadgets.mrd.layout import (
     ACQUISITION_HEADER,
     CONFIG_NAME_SIZE,
@@ -46,6 +47,7 @@ _UINT64 = struct.Struct("<Q")
 # version, then number_of_samples, active_channels, then trajectory_dimensions: what the size of the body depends on
 _ACQUISITION_SIZES = struct.Struct("<H32xH2xH136xH")
 _ACQUISITION_SIZE = ACQUISITION_HEADER.itemsize
+_ACQUISITION_START = 2 + _ACQUISITION_SIZE
 _WAVEFORM_SIZES = struct.Struct("<28xHH")
 
 
@@ -112,8 +114,50 @@ class MessageReader:
             raise StreamError(f"unknown message id {ident}, expected one of {known}")
         return parser()
 
-    def _acquisition(self) -> Acquisition:
-        head = bytes(self._reader.take(_ACQUISITION_SIZE, "an acquisition header"))
+    def read_some(self) -> Message | AcquisitionRun | None:
+        """Like `read`, but acquisitions of one size that have already come whole are read together.
+
+        Returns
+        -------
+        Message, AcquisitionRun or None
+            None where the stream ended between two messages. No run is waited for: where a single acquisition has come,
+            it is read as `read` does.
+
+        Raises
+        ------
+        StreamError, TruncatedStreamError
+            As `read`.
+        """
+        if self._reader.at_end():
+            return None
+        sizes = self._sizes_at_front()
+        if sizes is None or self._reader.n_waiting < 2 * sizes.n_bytes:
+            return self.read()
+        run = run_at_front(self._reader.waiting(), sizes)
+        if len(run) == 1:
+            return self.read()
+        self._reader.lend(len(run) * sizes.n_bytes)
+        return run
+
+    def _sizes_at_front(self) -> AcquisitionSizes | None:
+        """Wait for a whole acquisition; None if something else comes, or one too large to be looked at."""
+        look = self._reader.look
+        (ident,) = _UINT16.unpack(look(2, "a message id"))
+        if ident != MessageId.ACQUISITION:
+            return None
+        head = look(_ACQUISITION_START, "an acquisition header", 2)[2:]
+        sizes = AcquisitionSizes(*self._sizes_of_acquisition(head))
+        if not sizes.n_channels * sizes.n_samples or sizes.n_bytes > LARGEST_LOOK:
+            return None
+        if self._reader.n_waiting < sizes.n_bytes:
+            n_before = sizes.n_bytes - 8 * sizes.n_channels * sizes.n_samples
+            if n_before > _ACQUISITION_START:
+                look(n_before, "an acquisition's trajectory", _ACQUISITION_START)
+            look(sizes.n_bytes, "an acquisition's data", n_before)
+        return sizes
+
+    def _sizes_of_acquisition(self, head: bytes | memoryview) -> tuple[int, int, int]:
+        """Samples, channels and dimensions that a header declares, if they are allowed."""
         version, n_samples, n_channels, n_dimensions = _ACQUISITION_SIZES.unpack_from(head)
         # a header of another version, or of no version at all, means that the two sides are out of step
         if version > 1:
@@ -124,6 +168,11 @@ class MessageReader:
                 f"acquisition header: {n_channels} channels of {n_samples} samples in {n_dimensions} dimensions"
                 f" are more than the {self._limits.n_channels} channels and {self._limits.readout} bytes allowed"
             )
+        return n_samples, n_channels, n_dimensions
+
+    def _acquisition(self) -> Acquisition:
+        head = bytes(self._reader.take(_ACQUISITION_SIZE, "an acquisition header"))
+        n_samples, n_channels, n_dimensions = self._sizes_of_acquisition(head)
         take, trajectory = self._reader.take_own, self._no_trajectory
         if n_samples * n_dimensions:
             of_trajectory = take(4 * n_samples * n_dimensions, "an acquisition's trajectory")

@@ -8,7 +8,7 @@ from perfline.gadgets.mrd.convert import seconds_from_ticks
 from perfline.gadgets.mrd.layout import ACQUISITION_HEADER
 from perfline.gadgets.mrd.messages import Acquisition, Image, Waveform
 from perfline.gadgets.mrd.session import Incoming, Session
-from perfline.gadgets.stage_data import Readout
+from perfline.gadgets.stage_data import Readout, ReadoutBlock
 from perfline.recon.checks import check_positive
 
 __all__ = ["PacedSession", "Pacer", "paced_messages"]
@@ -80,6 +80,7 @@ class PacedSession:
     def __init__(self, session: Session, pacer: Pacer) -> None:
         self._session = session
         self._pacer = pacer
+        self._left: Iterator[Readout] = iter(())
 
     @property
     def was_closed(self) -> bool:
@@ -87,8 +88,13 @@ class PacedSession:
         return self._session.was_closed
 
     def read(self) -> Incoming | None:
-        """Next item, when it is due."""
-        item = self._session.read()
+        """Next item, when it is due; readouts one by one."""
+        item: Incoming | None = next(self._left, None)
+        if item is None:
+            item = self._session.read()
+        if isinstance(item, ReadoutBlock):
+            self._left = iter(item)
+            item = next(self._left)
         if isinstance(item, Readout):
             self._pacer.wait_for(item.time_stamp)
         return item

@@ -9,7 +9,16 @@ from pathlib import Path
 from perfline.gadgets.mrd.session import Incoming
 from perfline.gadgets.mrd.socket_session import SocketSession
 from perfline.gadgets.server.metrics_progress import LATENCY_BOUNDS, ScanProgress
-from perfline.gadgets.stage_data import Delivered, Dropped, PerfusionAverage, Readout, ScanHeader, ScanQuality, Volume
+from perfline.gadgets.stage_data import (
+    Delivered,
+    Dropped,
+    PerfusionAverage,
+    Readout,
+    ReadoutBlock,
+    ScanHeader,
+    ScanQuality,
+    Volume,
+)
 from perfline.gadgets.summary import ScanSummary
 
 __all__ = ["MeteredSession", "ProgressReporter", "ScanMeter"]
@@ -26,7 +35,10 @@ class MeteredSession(SocketSession):
     def read(self) -> Incoming | None:
         """Next item, as `SocketSession.read`."""
         item = super().read()
-        self.n_readouts += type(item) is Readout
+        if isinstance(item, Readout):
+            self.n_readouts += 1
+        elif isinstance(item, ReadoutBlock):
+            self.n_readouts += len(item)
         return item
 
 

@@ -21,6 +21,7 @@ from perfline.gadgets.stage_data.perfusion import (
     TerritoryMap,
 )
 from perfline.gadgets.stage_data.readout import Counters, Limits, Purpose, Readout, VolumeKey
+from perfline.gadgets.stage_data.readout_block import ReadoutBlock
 from perfline.gadgets.stage_data.report import Delivered, Dropped, Motion, Notice
 from perfline.gadgets.stage_data.side import (
     FieldMap,
@@ -62,6 +63,7 @@ __all__ = [
     "PerfusionAverage",
     "Purpose",
     "Readout",
+    "ReadoutBlock",
     "RegionLabels",
     "RegionPrecision",
     "ScanHeader",

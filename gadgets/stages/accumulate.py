@@ -7,7 +7,7 @@ waits).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,51 +20,16 @@ from perfline.gadgets.stage_data import (
     Notice,
     Purpose,
     Readout,
+    ReadoutBlock,
     ScanHeader,
     VolumeKey,
 )
+from perfline.gadgets.stages.open_slice import OpenSlice, OpenVolume, Shape, keep_lines
 from perfline.gadgets.stages.prewhiten import Prewhiten, check_finite
 from perfline.recon.epi.ramp import ReadoutOperator, make_readout_operator, readout_positions
 from perfline.recon.parameters import TrapezoidReadout
 
 __all__ = ["Accumulate"]
-
-_Shape = tuple[int, int, int]
-"""Of a readout: its samples, and how many of them are discarded at the start and at the end."""
-
-
-@dataclass
-class _OpenSlice:
-    """A slice that still waits for lines."""
-
-    first: Readout
-    raw: NDArray[np.complex64] = field(default_factory=lambda: np.empty((0, 0, 0), np.complex64))
-    """Of all lines that the slice may have; empty before the first one."""
-    shapes: dict[bool, _Shape] = field(default_factory=dict)
-    """Of the lines of either polarity, by whether they are reversed."""
-    line_numbers: list[int] = field(default_factory=list)
-    is_reversed: list[bool] = field(default_factory=list)
-    shots: list[int] = field(default_factory=list)
-    navigators: list[NDArray[np.complex64]] = field(default_factory=list)
-    navigator_is_reversed: list[bool] = field(default_factory=list)
-    navigator_shots: list[int] = field(default_factory=list)
-    shot: int = 0
-    n_expected: int = 0
-    """Lines of the whole slice, known from its first line on."""
-
-    def forget_lines(self) -> None:
-        """Begin anew, but for the navigators."""
-        for of_lines in (self.shapes, self.line_numbers, self.is_reversed, self.shots):
-            of_lines.clear()
-
-
-@dataclass
-class _OpenVolume:
-    """A volume of which not all slices are complete."""
-
-    key: VolumeKey
-    slices: dict[int, _OpenSlice] = field(default_factory=dict)
-    done: set[int] = field(default_factory=set)
 
 
 class Accumulate:
@@ -88,10 +53,10 @@ class Accumulate:
         self._line_limits = limits
         self._slice_limits = header.limits["slice"]
         self._whiten = Prewhiten(header, header.trapezoid.dwell_time if header.trapezoid else 0.0)
-        self._operators: dict[_Shape, ReadoutOperator] = {}
-        self._mixed_operators: dict[tuple[_Shape, _Shape], ReadoutOperator] = {}
+        self._operators: dict[Shape, ReadoutOperator] = {}
+        self._mixed_operators: dict[tuple[Shape, Shape], ReadoutOperator] = {}
         self._is_begun = False
-        self._open: dict[int, _OpenVolume] = {}
+        self._open: dict[int, OpenVolume] = {}
         self._finished: dict[int, VolumeKey] = {}
         self._n_ignored = 0
 
@@ -113,6 +78,33 @@ class Accumulate:
             return tuple(self._whiten.add_noise(item))
         self._n_ignored += 1
         return ()
+
+    def take_block(self, block: ReadoutBlock, start: int) -> tuple[int, Iterable[object]]:
+        """Take readouts of a block from `start` on, as many as are lines of an open slice with nothing to be said.
+
+        Parameters
+        ----------
+        block : ReadoutBlock
+        start : int
+
+        Returns
+        -------
+        n : int
+            Taken; where it is 0, the first one is for `process`.
+        results : iterable
+            What the last of them completed.
+        """
+        volume = self._open.get(block.key.contrast)
+        if block.purpose is not Purpose.IMAGING or volume is None or volume.key != block.key:
+            return 0, ()
+        opened = volume.slices.get(block.slice)
+        if opened is None or not self._whiten.expects(block.samples.shape[1:]):
+            return 0, ()
+        n = keep_lines(opened, block, start, self._line_limits)
+        if n == 0:
+            return 0, ()
+        self._whiten.count(n)
+        return n, self._end_if_due(volume, block.slice, is_last=bool(block.is_last_in_slice[start + n - 1]))
 
     def finish(self) -> Iterator[object]:
         """Report volumes that never became complete, and readouts that had no use."""
@@ -171,7 +163,7 @@ class Accumulate:
                 " within that width, pixels outside it are empty, and what lies there folds in",
             )
 
-    def _operator_of(self, shapes: dict[bool, _Shape]) -> ReadoutOperator:
+    def _operator_of(self, shapes: dict[bool, Shape]) -> ReadoutOperator:
         """Of a slice: the samples that are discarded may differ between the polarities."""
         forward = shapes.get(False) or shapes[True]
         backward = shapes.get(True, forward)
@@ -203,8 +195,8 @@ class Accumulate:
         return (*found, *completed) if found else completed
 
     def _volume_of(
-        self, readout: Readout, key: VolumeKey, volume: _OpenVolume | None, found: list[object]
-    ) -> _OpenVolume:
+        self, readout: Readout, key: VolumeKey, volume: OpenVolume | None, found: list[object]
+    ) -> OpenVolume:
         """The volume of a readout that is not known to belong to the open one; what ends is added to `found`."""
         if readout.purpose is Purpose.NAVIGATOR:
             # Siemens converters put the polarity into average and segment of navigators: they belong to the open volume
@@ -220,19 +212,19 @@ class Accumulate:
                 volume.key = key
                 return volume
             found += self._give_up(volume)
-        opened = self._open[key.contrast] = _OpenVolume(key)
+        opened = self._open[key.contrast] = OpenVolume(key)
         return opened
 
-    def _slice_of(self, volume: _OpenVolume, readout: Readout) -> _OpenSlice:
+    def _slice_of(self, volume: OpenVolume, readout: Readout) -> OpenSlice:
         index = readout.counters.slice
         opened = volume.slices.get(index)
         if opened is None:
             if index in volume.done:
                 raise ReadoutError(f"{volume.key}: slice {index}: readout after its slice had ended")
-            opened = volume.slices[index] = _OpenSlice(readout)
+            opened = volume.slices[index] = OpenSlice(readout)
         return opened
 
-    def _add_navigator(self, volume: _OpenVolume, readout: Readout) -> Iterable[object]:
+    def _add_navigator(self, volume: OpenVolume, readout: Readout) -> Iterable[object]:
         opened = self._slice_of(volume, readout)
         if opened.shots and opened.shots[-1] == opened.shot:
             # the first navigator after image lines begins a new shot
@@ -242,7 +234,7 @@ class Accumulate:
         opened.navigator_shots.append(opened.shot)
         return ()
 
-    def _add_line(self, volume: _OpenVolume, readout: Readout) -> Iterable[object]:
+    def _add_line(self, volume: OpenVolume, readout: Readout) -> Iterable[object]:
         opened = self._slice_of(volume, readout)
         at = readout.counters
         if at.line in opened.line_numbers:
@@ -250,19 +242,25 @@ class Accumulate:
         n_lines = self._keep_line(opened, readout)
         if n_lines == 1:
             opened.n_expected = len(self._expected_lines(opened))
-        if n_lines < opened.n_expected and not readout.is_last_in_slice:
+        return self._end_if_due(volume, at.slice, is_last=readout.is_last_in_slice)
+
+    def _end_if_due(self, volume: OpenVolume, index: int, *, is_last: bool) -> Iterable[object]:
+        """End a slice with the line that came last if it is complete, or said to end here."""
+        opened = volume.slices[index]
+        n_lines = len(opened.line_numbers)
+        if n_lines < opened.n_expected and not is_last:
             return ()
         found: list[object] = []
         if n_lines < opened.n_expected:
             if self._settings.incomplete_volumes == "drop":
                 # the slice stays open, and the volume is given up when the next one starts
                 return ()
-            found.append(self._zero_fill_notice(volume, at.slice))
-        found.append(self._end_slice(volume, at.slice))
+            found.append(self._zero_fill_notice(volume, index))
+        found.append(self._end_slice(volume, index))
         self._end_if_complete(volume)
         return found
 
-    def _keep_line(self, opened: _OpenSlice, readout: Readout) -> int:
+    def _keep_line(self, opened: OpenSlice, readout: Readout) -> int:
         """Put a line with those of its slice; return how many there are."""
         samples = readout.samples
         shape = (samples.shape[1], readout.discard_pre, readout.discard_post)
@@ -275,7 +273,7 @@ class Accumulate:
         opened.shots.append(opened.shot)
         return n_lines + 1
 
-    def _begin_polarity(self, opened: _OpenSlice, readout: Readout, shape: _Shape) -> None:
+    def _begin_polarity(self, opened: OpenSlice, readout: Readout, shape: Shape) -> None:
         """Take the first line of a slice, or the first of its polarity.
 
         Raises
@@ -295,25 +293,25 @@ class Accumulate:
             )
         self._operator(readout)
 
-    def _expected_lines(self, opened: _OpenSlice) -> range:
+    def _expected_lines(self, opened: OpenSlice) -> range:
         """Lines that belong to a slice; under acceleration its first line tells the offset of the pattern."""
         limits, step = self._line_limits, self._header.acceleration
         offset = (opened.line_numbers[0] - limits.minimum) % step if opened.line_numbers else 0
         return range(limits.minimum + offset, limits.maximum + 1, step)
 
-    def _missing(self, opened: _OpenSlice) -> tuple[int, ...]:
+    def _missing(self, opened: OpenSlice) -> tuple[int, ...]:
         return tuple(sorted(set(self._expected_lines(opened)) - set(opened.line_numbers)))
 
-    def _zero_fill_notice(self, volume: _OpenVolume, index: int) -> Notice:
+    def _zero_fill_notice(self, volume: OpenVolume, index: int) -> Notice:
         missing = self._missing(volume.slices[index])
         return Notice("warning", f"{volume.key}: slice {index}: {_lines_text(missing)} missing, filled with zeros")
 
-    def _end_if_complete(self, volume: _OpenVolume) -> None:
+    def _end_if_complete(self, volume: OpenVolume) -> None:
         if len(volume.done) == self._header.n_slices:
             del self._open[volume.key.contrast]
             self._finished[volume.key.contrast] = volume.key
 
-    def _end_slice(self, volume: _OpenVolume, index: int) -> KSpaceSlice:
+    def _end_slice(self, volume: OpenVolume, index: int) -> KSpaceSlice:
         opened = volume.slices.pop(index)
         volume.done.add(index)
         n_lines, first = len(opened.line_numbers), opened.first
@@ -339,7 +337,7 @@ class Accumulate:
             time_stamp=first.time_stamp,
         )
 
-    def _give_up(self, volume: _OpenVolume) -> Iterator[object]:
+    def _give_up(self, volume: OpenVolume) -> Iterator[object]:
         """End a volume that has readouts missing: drop it, or fill with zeros where at least every slice was begun."""
         del self._open[volume.key.contrast]
         self._finished[volume.key.contrast] = volume.key
@@ -361,11 +359,11 @@ class Accumulate:
         yield Dropped("volume", f"readouts missing: {'; '.join(parts)}", volume.key)
 
 
-def _shape_of(readout: Readout) -> _Shape:
+def _shape_of(readout: Readout) -> Shape:
     return readout.samples.shape[1], readout.discard_pre, readout.discard_post
 
 
-def _has_lines(volume: _OpenVolume) -> bool:
+def _has_lines(volume: OpenVolume) -> bool:
     return any(opened.line_numbers for opened in volume.slices.values())
 
 

@@ -89,7 +89,8 @@ class GhostMemory:
             self._is_absence_said = True
             yield Notice("info", "no navigators: the N/2 ghost is estimated from the image lines")
         use_navigators = has_navigators and self._mode != "data"
-        phases = {int(shot): self._phase(item, int(shot), use_navigators) for shot in np.unique(item.shots)}
+        shots = np.flatnonzero(np.bincount(item.shots)).tolist()
+        phases = {shot: self._phase(item, shot, use_navigators) for shot in shots}
         if use_navigators and self._mode == "auto":
             offset = self._offset(item, phases)
             phases = {shot: phase.plus(offset) for shot, phase in phases.items()}
@@ -97,7 +98,8 @@ class GhostMemory:
 
     def _check_count(self, item: KSpaceSlice) -> Iterator[Dropped]:
         """Hold the navigators of each shot against the header, or where it tells nothing against the first slice."""
-        _, counts = np.unique(item.navigator_shots, return_counts=True)
+        counts = np.bincount(item.navigator_shots)
+        counts = counts[counts > 0]
         if self._n_navigators is None:
             self._n_navigators = int(counts.max(initial=0))
         elif np.any(counts != self._n_navigators) or (self._n_navigators and not counts.size):

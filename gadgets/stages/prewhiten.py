@@ -14,7 +14,7 @@ from perfline.gadgets.stage_data import Notice, Readout, ScanHeader
 from perfline.recon.coils.whitening import NoiseCovariance, whitening_matrix
 from perfline.recon.constants import NOISE_EQUIVALENT_BANDWIDTH_RATIO
 
-__all__ = ["Prewhiten", "check_finite"]
+__all__ = ["Prewhiten", "check_finite", "count_finite"]
 
 
 class Prewhiten:
@@ -82,6 +82,14 @@ class Prewhiten:
         self._refused = n_samples
         raise ReadoutError(f"number_of_samples: expected {self._n_samples} as before, got {n_samples}")
 
+    def expects(self, shape: tuple[int, ...]) -> bool:
+        """Whether `check_sizes` would do no more than count a readout of this shape."""
+        return shape == (self._n_coils, self._n_samples)
+
+    def count(self, n: int) -> None:
+        """Count readouts of the expected shape that were not given to `check_sizes`."""
+        self._n_alike += n
+
     def start(self, readout: Readout) -> Iterator[Notice]:
         """Fix what the first image readout decides: whitening. Nothing happens with later ones."""
         if self._is_imaging:
@@ -136,3 +144,18 @@ def check_finite(readout: Readout) -> None:
             raise ReadoutError(f"samples: expected finite values, got {bad} that are NaN or infinite")
         largest = float(np.abs(samples).max())
         raise ReadoutError(f"samples: expected an energy below {_LARGEST_ENERGY:g}, got values up to {largest:.3g}")
+
+
+def count_finite(samples: NDArray[np.complex64]) -> int:
+    """Count the readouts before the first that `check_finite` refuses.
+
+    Parameters
+    ----------
+    samples : complex64 array (n, n_coils, n_samples)
+        C-contiguous.
+    """
+    each = samples.reshape(len(samples), -1)
+    # as in check_finite; this product would warn of what is looked for
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_usable = np.vecdot(each, each).real < _LARGEST_ENERGY
+    return len(samples) if is_usable.all() else int(is_usable.argmin())

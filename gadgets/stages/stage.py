@@ -1,9 +1,11 @@
 """What a stage is: items in, zero or more items out; no clock, no socket."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Stage"]
+from perfline.gadgets.stage_data import ReadoutBlock
+
+__all__ = ["BlockStage", "Stage"]
 
 
 class Stage(Protocol):
@@ -21,4 +23,25 @@ class Stage(Protocol):
 
     def finish(self) -> Iterable[object]:
         """The scan has ended: yield what is left."""
+        ...
+
+
+@runtime_checkable
+class BlockStage(Stage, Protocol):
+    """A stage that takes readouts in blocks, with the same results as one by one.
+
+    Other stages never see a block: they get its readouts by `process`.
+    """
+
+    def take_block(self, block: ReadoutBlock, start: int) -> tuple[int, Iterable[object]]:
+        """Take readouts of a block from `start` on, as many as go together.
+
+        Returns
+        -------
+        n : int
+            How many were taken; 0: the readout at `start` is for `process`.
+        results : iterable
+            What the last of them completed; nothing was completed by the others. A stage that lets readouts pass takes
+            them all, and gives the block.
+        """
         ...

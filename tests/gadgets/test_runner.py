@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from epi_readouts import block_of
 from stage_items import volume
 
 from perfline.gadgets.errors import ReadoutError, ScanHeaderError
@@ -110,3 +113,73 @@ def test_drops_are_listed_up_to_a_bound_and_counted_beyond():
     for _ in range(1500):
         runner.feed(Dropped("readout", "why"))
     assert (len(runner.drops), runner.n_drops) == (1000, 1500)
+
+
+class TakesThree(Doubles):
+    """Takes blocks three readouts at a time, but not from a readout whose line is odd."""
+
+    name = "takes_three"
+
+    def __init__(self):
+        self.taken = []
+
+    def take_block(self, block, start):
+        if block.lines[start] % 2:
+            return 0, ()
+        n = min(3, len(block) - start)
+        self.taken.append(block.lines[start : start + n].tolist())
+        return n, [f"to {start + n - 1}"]
+
+    def process(self, item):
+        yield f"one {item.counters.line}" if isinstance(item, Readout) else item
+
+    def finish(self):
+        yield from ()
+
+
+class LetsPass(TakesThree):
+    name = "lets_pass"
+
+    def take_block(self, block, start):
+        return len(block) - start, (block,)
+
+
+def block(n=6):
+    return block_of([replace(readout(), counters=Counters(line=line, slice=2, repetition=7)) for line in range(n)])
+
+
+def test_a_block_is_taken_as_far_as_the_stage_takes_it():
+    seen = []
+    stage = TakesThree()
+    runner = Runner([LetsPass(), stage], seen.append)
+    runner.feed(block(8))
+    assert seen == ["to 2", "one 3", "to 6", "one 7"]
+    assert stage.taken == [[0, 1, 2], [4, 5, 6]]
+    assert runner.n_readouts == 8
+    first, second, sent = runner.stage_statistics()
+    assert (first.n_in, first.n_out) == (8, 8)
+    assert (second.n_in, second.n_out) == (8, 4)
+    assert sent.n_in == 4
+
+
+@pytest.mark.parametrize("before", [[], [LetsPass()]])
+def test_stages_that_know_no_blocks_get_readouts(before):
+    seen = []
+    runner = Runner([*before, Doubles()], seen.append)
+    runner.feed(block(2))
+    assert [one.counters.line for one in seen] == [0, 0, 1, 1]
+    assert runner.stage_statistics()[-2].n_in == 2
+
+
+def test_readouts_leave_a_chain_of_no_stages_one_by_one():
+    seen = []
+    Runner([LetsPass()], seen.append).feed(block(2))
+    assert [one.counters.line for one in seen] == [0, 1]
+
+
+@pytest.mark.parametrize(("before", "n_drops"), [([], 4), ([LetsPass()], 4), ([TakesThree()], 2)])
+def test_bad_readouts_of_a_block_are_dropped_one_by_one(before, n_drops):
+    runner = Runner([*before, Refuses(ReadoutError("samples: bad"))], print)
+    runner.feed(block(4))
+    assert [(d.reason, d.slice, d.key.repetition) for d in runner.drops] == [("samples: bad", 2, 7)] * n_drops
+    assert runner.n_readouts == 4

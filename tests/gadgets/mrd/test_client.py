@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from mrd_items import delta_m
-from mrd_streams import acquisition
+from mrd_streams import acquisition, one_by_one
 from scan_headers import scan_header
 
 from perfline.gadgets.errors import StreamError, TruncatedStreamError
@@ -45,7 +45,7 @@ def server():
 
 def echo_images(session, read):
     """Answers every readout with three images, as a server does that works while the scan runs."""
-    while (item := session.read()) is not None:
+    for item in one_by_one(iter(session.read, None)):
         read.append(item)
         if isinstance(item, Readout):
             session.send(IMAGES)

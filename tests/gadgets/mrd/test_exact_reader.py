@@ -92,3 +92,48 @@ def test_broken_connection_within_a_piece():
 def test_silence():
     with pytest.raises(StreamError, match="nothing arrived in time while waiting for a header"):
         ExactReader(failing(TimeoutError(), b"abc")).take(9, "a header")
+
+
+def test_what_is_looked_at_stays():
+    reader = ExactReader(split_every_way(LONG, (300,)))
+    assert bytes(reader.look(2, "id")) == LONG[:2]
+    assert bytes(reader.look(500, "a header")) == LONG[:500]
+    assert reader.n_waiting == 600
+    assert bytes(reader.take(3, "id")) == LONG[:3]
+    assert bytes(reader.look(5, "a header")) == LONG[3:8]
+
+
+def test_the_end_within_what_is_looked_at_is_told_of_its_last_piece():
+    reader = ExactReader(io.BytesIO(b"abcde").readinto)
+    with pytest.raises(TruncatedStreamError, match="within the data: expected 7 bytes, got 3"):
+        reader.look(9, "the data", 2)
+
+
+def test_lent_bytes_are_not_overwritten():
+    reader = ExactReader(split_every_way(LONG, (50_000,)))
+    lent, at = [], 0
+    while not reader.at_end():
+        waiting = reader.waiting()
+        n = max(len(waiting) - 700, 1)
+        lent.append((waiting[:n], at))
+        reader.lend(n)
+        # what is left is taken the other way
+        left = min(reader.n_waiting, 999)
+        assert bytes(reader.take(left, "data")) == LONG[at + n : at + n + left]
+        at += n + left
+    assert at == len(LONG)
+    assert len(lent) > 10
+    for piece, start in lent:
+        assert piece.tobytes() == LONG[start : start + len(piece)]
+
+
+def test_lent_bytes_survive_a_piece_that_crosses_the_end_of_the_buffer():
+    reader = ExactReader(io.BytesIO(LONG).readinto)
+    reader.at_end()
+    first = reader.waiting()[:200_000]
+    reader.lend(200_000)
+    assert bytes(reader.look(100_000, "data")) == LONG[200_000:300_000]
+    target = bytearray(150_000)
+    reader.fill(memoryview(target), "data")
+    assert target == LONG[200_000:350_000]
+    assert first.tobytes() == LONG[:200_000]

@@ -7,7 +7,7 @@ import pytest
 from gadgetron.external.connection import Connection
 from mrd_headers import header_xml
 from mrd_items import delta_m
-from mrd_streams import acquisition
+from mrd_streams import acquisition, one_by_one
 from scan_headers import scan_header
 
 from perfline.gadgets.errors import TruncatedStreamError
@@ -46,8 +46,7 @@ def test_a_whole_scan(node):
         session = GadgetronSession(connection)
         assert session.read() == ConfigText(CONFIG)
         assert session.read() == HeaderXml(XML)
-        readouts = [session.read() for _ in range(3)]
-        assert session.read() is None
+        readouts = list(one_by_one(iter(session.read, None)))
         assert session.was_closed
         session.send(images)
         session.close()

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 import pytest
 from mrd_items import delta_m
-from mrd_streams import acquisition
+from mrd_streams import acquisition, one_by_one
 from scan_headers import scan_header
 
 from perfline.gadgets.errors import ReadoutError, StreamError, TruncatedStreamError
@@ -44,10 +44,9 @@ def test_a_whole_scan(pair):
     session, peer = pair
     scan = [ConfigName("chain"), HeaderXml(b"<h/>"), *[acquisition(seed=i) for i in range(4)], Close()]
     peer.sendall(b"".join(map(encode, scan)))
-    got = [session.read() for _ in range(7)]
+    got = list(one_by_one(iter(session.read, None)))
     assert got[:2] == scan[:2]
-    assert [readout.index for readout in got[2:6]] == [0, 1, 2, 3]
-    assert got[6] is None
+    assert [readout.index for readout in got[2:]] == [0, 1, 2, 3]
     assert session.was_closed
     assert session.n_bytes == sum(len(encode(one)) for one in scan)
     images = ImageMaker(scan_header(n_slices=3)).images_of(delta_m())

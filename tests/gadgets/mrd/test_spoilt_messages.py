@@ -9,6 +9,7 @@ import mrd_golden
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mrd_streams import one_by_one
 from small_scan import scan_messages
 
 from perfline.gadgets.bench.mutations import mutated, mutated_stream, mutated_text
@@ -28,6 +29,18 @@ SEEDS = st.integers(0, 2**63)
 FEW = settings(max_examples=100, deadline=2000)
 
 
+def look_at(item) -> None:
+    if isinstance(item, Readout):
+        assert item.samples.ndim == 2
+        assert item.samples.size
+        assert item.discard_pre + item.discard_post < item.samples.shape[1]
+        assert item.trajectory is None or len(item.trajectory) == item.samples.shape[1]
+    elif isinstance(item, Image):
+        assert encode(item)
+    elif isinstance(item, Waveform):
+        assert item.data.ndim == 2
+
+
 def read_all(data: bytes) -> int:
     """Read a stream to its end, look at everything, and say how many items came."""
     stream, n = IncomingStream(io.BytesIO(data).readinto), 0
@@ -38,16 +51,9 @@ def read_all(data: bytes) -> int:
             continue
         except StreamError:
             break
-        n += item is not None
-        if isinstance(item, Readout):
-            assert item.samples.ndim == 2
-            assert item.samples.size
-            assert item.discard_pre + item.discard_post < item.samples.shape[1]
-            assert item.trajectory is None or len(item.trajectory) == item.samples.shape[1]
-        elif isinstance(item, Image):
-            assert encode(item)
-        elif isinstance(item, Waveform):
-            assert item.data.ndim == 2
+        for one in one_by_one([] if item is None else [item]):
+            n += 1
+            look_at(one)
     # an ended stream stays so
     assert stream.has_ended
     assert stream.read() is None

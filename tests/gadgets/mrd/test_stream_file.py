@@ -11,7 +11,7 @@ from perfline.gadgets.mrd.mrd_file import MrdFile
 from perfline.gadgets.mrd.stream_file import MrdStreamFile, open_raw
 from perfline.gadgets.mrd.stream_spool import StreamSpool
 from perfline.gadgets.mrd.wire import encode
-from perfline.gadgets.stage_data import Readout
+from perfline.gadgets.stage_data import Readout, ReadoutBlock
 
 
 def waveform():
@@ -58,6 +58,21 @@ def test_a_session_delivers_what_the_scanner_sent(path):
     assert items[:2] == SCAN[:2]
     assert [type(one) for one in items[2:]] == [Readout, Waveform, Text, Readout]
     assert session.was_closed
+
+
+def test_a_session_delivers_blocks_unless_somebody_looks_at_the_messages(tmp_path):
+    path = tmp_path / "scan.mrdstream"
+    scan = [HeaderXml(b"<h/>"), *[acquisition(seed=seed) for seed in range(4)], Close()]
+    path.write_bytes(b"".join(map(encode, scan)))
+    session = FileSession(path)
+    assert [type(item) for item in iter(session.read, None)] == [HeaderXml, ReadoutBlock]
+    assert session.was_closed
+    singly, kept = FileSession(path, through=iter), FileSession(path)
+    kept.spool = StreamSpool(tmp_path / "kept.mrdstream")
+    for session in (singly, kept):
+        assert [type(item) for item in iter(session.read, None)] == [HeaderXml] + [Readout] * 4
+        session.close()
+    assert (tmp_path / "kept.mrdstream").read_bytes() == path.read_bytes()
 
 
 def test_cut_anywhere(path, tmp_path):

@@ -1,10 +1,14 @@
+import io
+
 import numpy as np
 import pytest
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.mrd.incoming import IncomingStream
 from perfline.gadgets.mrd.layout import ACQUISITION_HEADER
 from perfline.gadgets.mrd.memory_session import MemorySession
 from perfline.gadgets.mrd.messages import Acquisition, Close, Text
+from perfline.gadgets.mrd.wire import encode
 from perfline.gadgets.replay.paced_session import PacedSession, Pacer, paced_messages
 from perfline.recon.errors import InputError
 
@@ -42,6 +46,20 @@ def test_readouts_come_when_they_are_due():
     # 400 ticks of 2.5 ms are a second; ten times as fast
     assert clock.slept == pytest.approx([0.1, 0.1])
     assert session.was_closed
+
+
+def test_readouts_of_a_block_come_one_by_one():
+    clock = Clock()
+    stream = b"".join(map(encode, [acquisition(ticks) for ticks in (0, 40, 40, 80)]))
+
+    class Session(MemorySession):
+        read = IncomingStream(io.BytesIO(stream).readinto).read
+
+    session = PacedSession(Session([]), Pacer(1.0, clock, clock.sleep))
+    times = []
+    while (readout := session.read()) is not None:
+        times.append((readout.index, round(clock.now - 100.0, 3)))
+    assert times == [(0, 0.0), (1, 0.1), (2, 0.1), (3, 0.2)]
 
 
 def test_messages_for_a_server_are_paced_alike():

@@ -1,13 +1,17 @@
+import socket
 import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 from course_items import quality
+from mrd_streams import acquisition
 from stage_items import volume
 
+from perfline.gadgets.mrd.messages import Close, Text
+from perfline.gadgets.mrd.wire import encode
 from perfline.gadgets.server import metrics_meter
-from perfline.gadgets.server.metrics_meter import ProgressReporter, ScanMeter
+from perfline.gadgets.server.metrics_meter import MeteredSession, ProgressReporter, ScanMeter
 from perfline.gadgets.server.metrics_progress import LATENCY_BOUNDS, ScanProgress
 from perfline.gadgets.stage_data import Delivered, Dropped
 from perfline.recon.parameters import VolumeType
@@ -33,6 +37,18 @@ def test_counts_of_items():
     assert (found.n_readouts, found.n_bytes, found.n_waiting) == (11, 5, 3)
     assert (found.n_volumes, found.n_pairs, found.drops) == (2, 2, {"slice": 2, "pair": 1})
     assert meter.close(None) == ()
+
+
+def test_readouts_are_counted_in_blocks_too():
+    ours, theirs = socket.socketpair()
+    scan = [acquisition(), Text("x"), *[acquisition(seed=seed) for seed in range(4)], Close()]
+    with theirs:
+        theirs.sendall(b"".join(map(encode, scan)))
+        session = MeteredSession(ours)
+        while session.read() is not None:
+            continue
+        assert session.n_readouts == 5
+        session.close()
 
 
 @pytest.mark.parametrize(

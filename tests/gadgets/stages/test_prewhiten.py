@@ -5,7 +5,7 @@ from stage_items import of_type
 
 from perfline.gadgets.errors import ReadoutError
 from perfline.gadgets.stage_data import Counters, Notice, Purpose, Readout
-from perfline.gadgets.stages.prewhiten import Prewhiten, check_finite
+from perfline.gadgets.stages.prewhiten import Prewhiten, check_finite, count_finite
 
 HEADER = scan_header(n_coils=2)
 MIXING = np.array([[2, 0], [1j, 3]], np.complex64)
@@ -87,3 +87,33 @@ def test_samples_that_are_not_finite_are_refused(value):
     samples[1, 2] = value
     with pytest.raises(ReadoutError, match="samples: expected finite values, got 1 that"):
         check_finite(readout(samples))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1j * np.nan, 1e20, 4e14, 3e14, 0])
+def test_readouts_are_counted_up_to_the_first_that_is_refused(value):
+    rng = np.random.default_rng(2)
+    samples = rng.standard_normal((6, 2, 5, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    samples[3] = 0
+    samples[3, 1, 4] = value
+    samples[5] = np.nan
+    try:
+        check_finite(readout(samples[3]))
+    except ReadoutError:
+        assert count_finite(samples) == 3
+    else:
+        assert count_finite(samples) == 5
+    assert count_finite(samples[:3]) == 3
+
+
+def test_the_size_that_is_expected_is_that_of_the_readouts_before():
+    whiten = Prewhiten(HEADER)
+    assert not whiten.expects((2, 4))
+    whiten.check_sizes(readout(np.ones((2, 4))))
+    assert whiten.expects((2, 4))
+    assert not whiten.expects((2, 5))
+    assert not whiten.expects((3, 4))
+    # counted readouts make that size sure: another one is refused as often as it comes
+    whiten.count(1)
+    for _ in range(2):
+        with pytest.raises(ReadoutError, match="expected 4 as before, got 5"):
+            whiten.check_sizes(readout(np.ones((2, 5))))
