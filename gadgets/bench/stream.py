@@ -31,6 +31,7 @@ from perfline.gadgets.bench.figures import Figure
 from perfline.gadgets.bench.machine import OtherWork
 from perfline.gadgets.bench.readers import measure_readers
 from perfline.gadgets.bench.stream_sender import Order, Pace, SenderProcess, Sent
+from perfline.gadgets.bench.stream_sinks import all_sinks
 from perfline.gadgets.errors import ScanError
 from perfline.gadgets.mrd.messages import Close
 from perfline.gadgets.mrd.wire import encode
@@ -116,18 +117,25 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
             track = _Track(sender, recipe.n_pairs, _TOY_SECONDS if is_small else _SECONDS)
             sinks, chains, paced = _run_rounds(track, rounds, report)
             spooled = _run_spooled(track, rounds, Path(folder), report)
+            saved, saved_at_pace = _run_with_sinks(track, rounds, Path(folder), report)
     for pace, case in _CASES.items():
         yield from _throughput(case, sinks[pace], chains[pace], with_aim=not is_small and pace in _WITH_RATIO_AIM)
         yield from _latency(case, chains[pace], with_aims=not is_small)
         yield from _shares(case, chains[pace])
-    case = "with a spool"
-    ratios = [with_spool.sent.seconds / without.sent.seconds for with_spool, without in spooled]
-    yield _figure(case, "over without, median", float(np.median(ratios)), "")
-    yield _figure(case, "over without, worst", max(ratios), "")
-    yield from _latency(case, [with_spool for with_spool, _ in spooled], with_aims=False)
+    yield from _compared("with a spool", spooled)
+    yield from _compared("with all files and a page", saved)
+    yield from _latency("with all files and a page, at the scanner's pace", saved_at_pace, with_aims=not is_small)
     yield from _paced("at the scanner's pace", paced, with_aims=not is_small)
     yield _figure("machine", "scan copied once in memory", _copying_time(sinks[Pace.FILE][0].n_bytes), "s")
     yield from _measure_large(rounds, is_small=is_small, report=report)
+
+
+def _compared(case: str, pairs: Sequence[tuple[_ChainRun, _ChainRun]]) -> Iterator[Figure]:
+    """Runs with something more, each against one without."""
+    ratios = [run.sent.seconds / without.sent.seconds for run, without in pairs]
+    yield _figure(case, "over without, median", float(np.median(ratios)), "")
+    yield _figure(case, "over without, worst", max(ratios), "")
+    yield from _latency(case, [run for run, _ in pairs], with_aims=False)
 
 
 def _measure_large(rounds: int, *, is_small: bool, report: Callable[[str], None]) -> Iterator[Figure]:
@@ -188,6 +196,21 @@ def _run_spooled(
             with_spool = track.through_chain(Pace.FILE, ScanWork(spool=Path(spool)))
         runs.append((with_spool, track.through_chain(Pace.FILE)))
     return runs
+
+
+def _run_with_sinks(
+    track: "_Track", rounds: int, folder: Path, report: Callable[[str], None]
+) -> tuple[list[tuple[_ChainRun, _ChainRun]], list[_ChainRun]]:
+    """Run with files of every kind and a page that shows the scan, in turn with runs without; then at its pace."""
+    with tempfile.TemporaryDirectory(dir=folder) as out, all_sinks(Path(out), report) as make_sinks:
+        work = ScanWork(make_sinks=make_sinks)
+        runs = []
+        for number in range(rounds):
+            report(f"with all files and a page, {number + 1} of {rounds}")
+            runs.append((track.through_chain(Pace.FILE, work), track.through_chain(Pace.FILE)))
+        report("with all files and a page, at the scanner's pace")
+        paced = [track.through_chain(Pace.SCANNER, work) for _ in range(min(rounds, _N_PACED_ROUNDS))]
+    return runs, paced
 
 
 @dataclass(frozen=True)

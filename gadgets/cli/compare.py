@@ -48,12 +48,12 @@ def command(
     from perfline.gadgets.errors import ConfigurationError
     from perfline.gadgets.replay.flow_file import read_flow, read_regions_on, zero_regions
     from perfline.gadgets.replay.same_grid import check_same_grid
+    from perfline.gadgets.writers.extras import require
     from perfline.gadgets.writers.json_file import plain_value
-    from perfline.gadgets.writers.montage import require_matplotlib
     from perfline.recon.asl.agreement import agreement
 
     if out is not None and with_plot:
-        require_matplotlib("plot (--no-plot to do without)")
+        require("plot (--no-plot to do without)", "view", "matplotlib")
     flow_a, flow_b = read_flow(a, mask_path), read_flow(b, mask_path)
     check_same_grid(flow_b.grid, flow_a.grid)
     regions = read_regions_on(flow_a, regions_path, names_path)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.writers.extras import require
 
 __all__ = ["read_pulseq"]
 
@@ -44,12 +45,9 @@ def read_pulseq(path: Path) -> NDArray[np.float64]:
     ConfigurationError
         pypulseq isn't there, the file can't be read, no ADC has gradients, or their lengths differ.
     """
-    try:
-        import pypulseq
-    except ImportError as error:
-        raise ConfigurationError(
-            f"trajectory file {path.name}: reading Pulseq sequences needs pypulseq: pip install 'perfline[pulseq]'"
-        ) from error
+    require(f"trajectory file {path.name}", "pulseq", "pypulseq")
+    import pypulseq
+
     with warnings.catch_warnings():
         # of timing checks and of features that have no bearing on k-space
         warnings.simplefilter("ignore")

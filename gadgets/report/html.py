@@ -3,9 +3,9 @@
 import base64
 from importlib import resources
 
-from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.report.content import Block, Report
 from perfline.gadgets.report.map_figures import FULL_WIDTH, HALF_WIDTH
+from perfline.gadgets.writers.extras import require
 
 __all__ = ["render_html"]
 
@@ -26,10 +26,9 @@ def render_html(report: Report) -> str:
     ConfigurationError
         Jinja2 (extra ``report``) is missing.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise ConfigurationError("report: needs jinja2: pip install perfline[report]") from error
+    require("report", "report", "jinja2")
+    import jinja2
+
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

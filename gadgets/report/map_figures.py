@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.report.content import Figure
 from perfline.gadgets.stage_data import SliceGeometry
-from perfline.gadgets.writers.montage import MontageRow, require_matplotlib
+from perfline.gadgets.writers.montage import MontageRow
 from perfline.gadgets.writers.orientation import DisplayOrientation, display_orientation
 
 __all__ = ["FULL_WIDTH", "HALF_WIDTH", "map_figure", "orientation_text", "png_bytes"]
@@ -93,7 +93,6 @@ def map_figure(row: MontageRow, geometry: SliceGeometry, *, is_large: bool = Fal
     -------
     Figure
     """
-    require_matplotlib("report")
     shown = _orientation(geometry)
     width_of_pixel, height_of_pixel = geometry.voxel_size[:2][:: -1 if shown is not None and shown.is_transposed else 1]
     turned = np.asarray(row.volume if shown is None else shown.apply(row.volume), np.float64)
@@ -144,6 +143,7 @@ def _layout(n_slices: int, relative_height: float, size: _Size) -> _Layout:
 def _draw(
     row: MontageRow, turned: NDArray[np.float64], aspect: float, layout: _Layout, shown: DisplayOrientation | None
 ) -> bytes:
+    from matplotlib import colormaps
     from matplotlib.figure import Figure as Page
 
     width = layout.page_width
@@ -156,7 +156,7 @@ def _draw(
         return left / width, 1 - (top + high) / height, wide / width, high / height
 
     axes = page.add_axes(place(_MARGIN, _TITLE_SPACE, *inside))
-    colours = require_matplotlib("report").colormaps[row.colormap].with_extremes(bad=_BACKGROUND)
+    colours = colormaps[row.colormap].with_extremes(bad=_BACKGROUND)
     mosaic = _mosaic(turned, layout)
     drawn = axes.imshow(
         mosaic, cmap=colours, vmin=row.vmin, vmax=row.vmax, aspect="auto", interpolation="nearest", origin="upper"

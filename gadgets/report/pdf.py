@@ -6,10 +6,10 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from perfline.gadgets.errors import ConfigurationError, OutputError
+from perfline.gadgets.errors import OutputError
 from perfline.gadgets.report.content import Block, Figure, KeyFigures, Messages, Report, SideBySide, Table, Text
 from perfline.gadgets.report.map_figures import FULL_WIDTH, HALF_WIDTH
-from perfline.gadgets.writers.montage import require_matplotlib
+from perfline.gadgets.writers.extras import require
 
 __all__ = ["render_pdf"]
 
@@ -80,11 +80,10 @@ def render_pdf(report: Report) -> bytes:
     OutputError
         Something is longer than a page and can't be cut.
     """
-    try:
-        from reportlab.platypus import SimpleDocTemplate
-        from reportlab.platypus.doctemplate import LayoutError
-    except ImportError as error:
-        raise ConfigurationError("report: needs reportlab: pip install perfline[report]") from error
+    require("report", "report", "reportlab", "matplotlib")
+    from reportlab.platypus import SimpleDocTemplate
+    from reportlab.platypus.doctemplate import LayoutError
+
     _register_fonts()
     page = _Page()
     flowables = [*page.head(report)]
@@ -112,10 +111,11 @@ def render_pdf(report: Report) -> bytes:
 
 def _register_fonts() -> None:
     """Take the fonts that come with matplotlib: they have letters beyond Latin, and the charts use them, too."""
+    from matplotlib import get_data_path
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
 
-    folder = Path(require_matplotlib("report").get_data_path()) / "fonts" / "ttf"
+    folder = Path(get_data_path()) / "fonts" / "ttf"
     known = pdfmetrics.getRegisteredFontNames()
     for name in (_FONT, _BOLD):
         if name not in known:

@@ -5,33 +5,15 @@ from pathlib import Path
 from typing import Final
 
 from perfline.gadgets.errors import ConfigurationError, OutputError
-from perfline.gadgets.report.build import build_report
-from perfline.gadgets.report.html import render_html
-from perfline.gadgets.report.pdf import render_pdf
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
-from perfline.gadgets.writers.montage import require_matplotlib
+from perfline.gadgets.writers.extras import require
 from perfline.gadgets.writers.sink import claim_files, finished_file, prepare_folder
 
-__all__ = ["FILE_NAMES", "ReportSink", "require_libraries", "write_report"]
+__all__ = ["FILE_NAMES", "ReportSink", "write_report"]
 
 FILE_NAMES: Final = ("report.html", "report.pdf")
-
-
-def require_libraries() -> None:
-    """Make sure that a report can be made, before a scan is run for it.
-
-    Raises
-    ------
-    ConfigurationError
-        A library of the extra ``report`` is missing.
-    """
-    from importlib.util import find_spec
-
-    missing = [name for name in ("jinja2", "matplotlib", "reportlab") if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(f"report: needs {' and '.join(missing)}: pip install perfline[report]")
-    require_matplotlib("report")
+_LIBRARIES: Final = ("jinja2", "matplotlib", "reportlab")
 
 
 def write_report(folder: Path, *, identity: str = "", overwrite: bool = False) -> Sequence[Path]:
@@ -57,7 +39,12 @@ def write_report(folder: Path, *, identity: str = "", overwrite: bool = False) -
     OutputError
         A file can't be written, or is already there.
     """
-    require_libraries()
+    require("report", "report", *_LIBRARIES)
+    # here, so that a scan whose report comes at its end needn't wait for what only the report needs
+    from perfline.gadgets.report.build import build_report
+    from perfline.gadgets.report.html import render_html
+    from perfline.gadgets.report.pdf import render_pdf
+
     report = build_report(folder, identity=identity)
     # both are whole before either is written
     contents = (render_html(report).encode("utf-8"), render_pdf(report))
@@ -92,7 +79,7 @@ class ReportSink:
     is_late = True
 
     def __init__(self, folder: Path, *, identity: str = "", overwrite: bool = False) -> None:
-        require_libraries()
+        require("report", "report", *_LIBRARIES)
         self._folder = folder
         self._identity = identity
         self._overwrite = overwrite

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.server.metrics_progress import LATENCY_BOUNDS, ScanProgress
+from perfline.gadgets.writers.extras import require
 
 if TYPE_CHECKING:
     from perfline.gadgets.server.health import Health
@@ -54,10 +54,9 @@ class ServerMetrics:
     def __init__(
         self, health: Callable[[], "Health"], processes: Callable[[], Mapping[str, Sequence[int]]] = dict
     ) -> None:
-        try:
-            from prometheus_client import CollectorRegistry, core
-        except ImportError as error:
-            raise ConfigurationError("metrics need prometheus_client: pip install perfline[metrics]") from error
+        require("metrics", "metrics", "prometheus_client")
+        from prometheus_client import CollectorRegistry, core
+
         self._core: Any = core
         # of its own: the usual one tells of the whole process
         self._registry = CollectorRegistry(auto_describe=False)

@@ -1,6 +1,5 @@
 """The owner's end of the viewer: starts the process of the page, knows its addresses, and ends it."""
 
-import importlib.util
 import logging
 import shutil
 import socket
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.writers.extras import require
 
 __all__ = ["ViewerProcess"]
 
@@ -51,8 +51,7 @@ class ViewerProcess:
     """
 
     def __init__(self, port: int = 0) -> None:
-        if importlib.util.find_spec("bokeh") is None:
-            raise ConfigurationError("live view: needs bokeh: pip install perfline[view]")
+        require("live view", "view", "bokeh")
         page = _listen(port)
         folder = Path(tempfile.mkdtemp(prefix="perfline-view-"))
         self.address = folder / "socket"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from perfline.gadgets.writers.montage import require_matplotlib
+from perfline.gadgets.writers.extras import require
 from perfline.gadgets.writers.sink import finished_file
 from perfline.recon.asl.agreement import Agreement
 
@@ -40,7 +40,7 @@ def write_agreement_plot(
     OutputError
         The file can't be written.
     """
-    require_matplotlib("plot")
+    require("plot", "view", "matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5), layout="constrained")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
-from perfline.gadgets.writers.dicom_send import PacsAddress, require_pynetdicom, send_files
+from perfline.gadgets.writers.dicom_send import PacsAddress, send_files
+from perfline.gadgets.writers.extras import require
 
 __all__ = ["ArchiveSink"]
 
@@ -27,7 +28,7 @@ class ArchiveSink:
     is_late = True
 
     def __init__(self, address: PacsAddress) -> None:
-        require_pynetdicom()
+        require("sending", "dicom", "pynetdicom")
         self._address = address
 
     def open(self, header: ScanHeader) -> None:

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from perfline.gadgets.errors import ConfigurationError, OutputError
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, ScanHeader, SliceGeometry, Volume
 from perfline.gadgets.summary import ScanSummary
-from perfline.gadgets.writers.dicom_extra import require_highdicom
 from perfline.gadgets.writers.dicom_geometry import slice_planes
 from perfline.gadgets.writers.dicom_identity import ANONYMOUS, DicomIdentity, ScanUids
 from perfline.gadgets.writers.dicom_quantity import stored_pixels
 from perfline.gadgets.writers.dicom_reference import ReferenceSeries, read_reference
 from perfline.gadgets.writers.dicom_series import DicomSeries, SignalScale, perfusion_series
+from perfline.gadgets.writers.extras import require
 from perfline.gadgets.writers.sink import as_output_error, partial_path, prepare_folder
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import VolumeType
@@ -83,7 +83,7 @@ class DicomSink:
         identity: DicomIdentity | None = None,
         overwrite: bool = False,
     ) -> None:
-        require_highdicom()
+        require("DICOM", "dicom", "pydicom", "highdicom")
         if reference is not None and identity is not None:
             raise ConfigurationError("identity: expected none beside a reference series, which tells the patient")
         self._folder = folder / _FOLDER

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from perfline.gadgets.errors import OutputError
 from perfline.gadgets.stage_data import ScanHeader
-from perfline.gadgets.writers.dicom_extra import require_pydicom
 from perfline.gadgets.writers.dicom_geometry import SlicePlanes
+from perfline.gadgets.writers.extras import require
 from perfline.recon.geometry import corner_distance
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def read_reference(folder: Path) -> ReferenceSeries:
 
 
 def _datasets(folder: Path) -> "Iterator[tuple[Path, Dataset]]":
-    require_pydicom()
+    require("reference series", "dicom", "pydicom")
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from perfline.gadgets.errors import ConfigurationError, OutputError
+from perfline.gadgets.writers.extras import require
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
 
-__all__ = ["CALLING_TITLE", "PacsAddress", "parse_pacs_address", "require_pynetdicom", "send_files"]
+__all__ = ["CALLING_TITLE", "PacsAddress", "parse_pacs_address", "send_files"]
 
 CALLING_TITLE: Final = "PERFLINE"
 """Application entity title that perfline calls itself by."""
@@ -78,20 +79,6 @@ def parse_pacs_address(text: str) -> PacsAddress:
     return PacsAddress(title, host, int(port))
 
 
-def require_pynetdicom() -> None:
-    """Make sure that files can be sent.
-
-    Raises
-    ------
-    ConfigurationError
-        pynetdicom, an optional extra, is missing.
-    """
-    try:
-        import pynetdicom  # noqa: F401
-    except ImportError as error:
-        raise ConfigurationError('sending needs pynetdicom: pip install "perfline[dicom]"') from error
-
-
 def send_files(paths: Sequence[Path], address: PacsAddress) -> int:
     """Store files in an archive (C-STORE), all in one association.
 
@@ -114,7 +101,7 @@ def send_files(paths: Sequence[Path], address: PacsAddress) -> int:
     """
     if not paths:
         return 0
-    require_pynetdicom()
+    require("sending", "dicom", "pynetdicom")
     with _quiet():
         association = _associate(paths, address)
         n_taken, first_failure = 0, ""

@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.stage_data import SliceGeometry
+from perfline.gadgets.writers.extras import require
 from perfline.gadgets.writers.orientation import DisplayOrientation, display_orientation
 from perfline.gadgets.writers.sink import finished_file
 from perfline.recon.checks import check_shape
 from perfline.recon.errors import InputError
 
-__all__ = ["MontageRow", "require_matplotlib", "upper_window", "write_montage"]
+__all__ = ["MontageRow", "upper_window", "write_montage"]
 
 _MAX_SLICES: Final = 12
 """Slices in a row; of more, equally spaced ones are shown."""
@@ -47,26 +46,6 @@ class MontageRow:
     vmin: float
     vmax: float
     unit: str
-
-
-def require_matplotlib(what: str = "montage") -> ModuleType:
-    """Import matplotlib, which is an optional extra.
-
-    Parameters
-    ----------
-    what : str
-        Needs it.
-
-    Raises
-    ------
-    ConfigurationError
-        It isn't installed.
-    """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ConfigurationError(f"{what}: needs matplotlib: pip install perfline[view]") from error
-    return matplotlib
 
 
 def upper_window(volume: NDArray[np.floating], share: float = 0.995) -> float:
@@ -120,7 +99,7 @@ def write_montage(
     OutputError
         The file can't be written.
     """
-    require_matplotlib()
+    require("montage", "view", "matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -200,7 +179,9 @@ def _write_head(figure: Any, heading: str, note: str, page_width: float, page_he
 
 
 def _draw_strip(axes: Any, row: MontageRow, strip: NDArray[np.float64], aspect: float) -> Any:
-    colours = require_matplotlib().colormaps[row.colormap].with_extremes(bad=_BACKGROUND)
+    from matplotlib import colormaps
+
+    colours = colormaps[row.colormap].with_extremes(bad=_BACKGROUND)
     drawn = axes.imshow(
         strip, cmap=colours, vmin=row.vmin, vmax=row.vmax, aspect=aspect, interpolation="nearest", origin="upper"
     )

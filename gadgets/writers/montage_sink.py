@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, ScanHeader, SliceGeometry, Volume
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS, TRANSIT_TIME_WINDOW
-from perfline.gadgets.writers.montage import MontageRow, require_matplotlib, upper_window, write_montage
+from perfline.gadgets.writers.extras import require
+from perfline.gadgets.writers.montage import MontageRow, upper_window, write_montage
 from perfline.gadgets.writers.sink import claim_files, prepare_folder
 from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.parameters import VolumeType
@@ -45,7 +46,7 @@ class MontageSink:
     def __init__(
         self, folder: Path, file_name: str = "montage.png", *, heading: str = "", overwrite: bool = False
     ) -> None:
-        require_matplotlib()
+        require("montage", "view", "matplotlib")
         self._path = folder / file_name
         self._heading = heading or f"perfline {version('perfline')}"
         self._overwrite = overwrite

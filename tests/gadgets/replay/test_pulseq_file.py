@@ -96,5 +96,5 @@ def test_what_is_no_sequence_is_refused(tmp_path):
 
 def test_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pypulseq", None)
-    with pytest.raises(ConfigurationError, match=r"needs pypulseq: pip install 'perfline\[pulseq\]'"):
+    with pytest.raises(ConfigurationError, match=r"needs pypulseq: pip install .perfline\[pulseq\]"):
         read_pulseq(tmp_path / "spiral.seq")

@@ -1,12 +1,10 @@
-import importlib.util
-
 import pytest
 from report_folders import scan_folder
 from scan_headers import scan_header
 
 from perfline.gadgets.errors import ConfigurationError, OutputError
-from perfline.gadgets.report import write
-from perfline.gadgets.report.write import ReportSink, require_libraries, write_report
+from perfline.gadgets.report import build, html, pdf
+from perfline.gadgets.report.write import ReportSink, write_report
 
 pytest.importorskip("reportlab")
 pytest.importorskip("jinja2")
@@ -18,9 +16,9 @@ SUMMARY = object()
 @pytest.fixture
 def quick(monkeypatch):
     """Both files without drawing them."""
-    monkeypatch.setattr(write, "render_html", lambda report: f"<html>{report.identity}")
-    monkeypatch.setattr(write, "render_pdf", lambda report: b"%PDF")
-    monkeypatch.setattr(write, "build_report", lambda folder, *, identity: type("R", (), {"identity": identity}))
+    monkeypatch.setattr(html, "render_html", lambda report: f"<html>{report.identity}")
+    monkeypatch.setattr(pdf, "render_pdf", lambda report: b"%PDF")
+    monkeypatch.setattr(build, "build_report", lambda folder, *, identity: type("R", (), {"identity": identity}))
 
 
 def test_both_files_are_written(tmp_path, quick):
@@ -44,17 +42,6 @@ def test_a_report_that_can_not_be_made_leaves_the_earlier_one(tmp_path):
     with pytest.raises(ConfigurationError, match=r"summary\.json"):
         write_report(tmp_path, overwrite=True)
     assert (tmp_path / "report.html").read_text() == "old"
-
-
-def test_missing_libraries_are_named_with_their_extra(monkeypatch, tmp_path):
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name in ("jinja2", "reportlab") else real(name)
-    )
-    with pytest.raises(ConfigurationError, match=r"needs jinja2 and reportlab: pip install perfline\[report\]"):
-        require_libraries()
-    with pytest.raises(ConfigurationError, match="jinja2"):
-        ReportSink(tmp_path)
 
 
 def test_the_sink_makes_the_report_at_the_end(tmp_path, quick):

@@ -98,5 +98,5 @@ def test_memory_of_processes():
 
 def test_the_library_is_optional(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    with pytest.raises(ConfigurationError, match=r"metrics need prometheus_client: pip install perfline\[metrics\]"):
+    with pytest.raises(ConfigurationError, match=r"metrics: needs prometheus_client: pip install .perfline\[metrics\]"):
         ServerMetrics(lambda: READY)

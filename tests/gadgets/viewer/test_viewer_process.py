@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import re
 import signal
@@ -132,9 +131,3 @@ def test_a_port_that_is_taken_is_said():
         port = other.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"live view, port {port}: "):
             ViewerProcess(port)
-
-
-def test_without_bokeh_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigurationError, match=r"live view: needs bokeh: pip install perfline\[view\]"):
-        ViewerProcess()

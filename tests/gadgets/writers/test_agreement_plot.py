@@ -26,6 +26,6 @@ def test_the_picture_shows_the_points(tmp_path):
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigurationError, match=r"plot: needs matplotlib: pip install perfline\[view\]"):
+    with pytest.raises(ConfigurationError, match=r"plot: needs matplotlib: pip install .perfline\[view\]"):
         write_agreement_plot(tmp_path / "plot.png", A, B, agreement(A, B), ("pet", "asl"), "")
     assert not list(tmp_path.iterdir())

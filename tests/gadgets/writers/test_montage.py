@@ -1,12 +1,12 @@
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from stage_items import geometry
 
-from perfline.gadgets.errors import ConfigurationError, OutputError
-from perfline.gadgets.writers.montage import MontageRow, require_matplotlib, upper_window, write_montage
+from perfline.gadgets.errors import OutputError
+from perfline.gadgets.writers.montage import MontageRow, upper_window, write_montage
 from perfline.recon.errors import InputError
 
 SHAPE = (3, 5, 4)
@@ -19,12 +19,11 @@ def row(volume=None, **changes):
 
 def pixels(path):
     """Brightness of the picture, rows from the top."""
-    return require_matplotlib().image.imread(path)[..., :3].mean(-1)
+    return imread(path)[..., :3].mean(-1)
 
 
 @pytest.fixture
 def where():
-    pytest.importorskip("matplotlib.image")
     return geometry()
 
 
@@ -72,12 +71,6 @@ def test_windows_are_round_numbers_above_the_bulk():
     assert upper_window(values * 1e-3) == pytest.approx(0.74)
     assert upper_window(np.full(4, np.nan)) == 1
     assert upper_window(-values) == 1
-
-
-def test_a_missing_matplotlib_is_named_with_the_cure(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigurationError, match=r"pip install perfline\[view\]"):
-        require_matplotlib()
 
 
 def test_bad_rows_are_named(tmp_path, where):
