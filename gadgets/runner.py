@@ -5,8 +5,9 @@ arrival to the image being sent is the latency of that image. The clock is read 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from perfline.gadgets.errors import ReadoutError
 from perfline.gadgets.stage_data import (
@@ -94,10 +95,7 @@ class Runner:
         """End the scan: every stage gives what it has left, in order."""
         for depth, stage in enumerate(self.stages):
             self._arrived = self.clock()
-            start = self.clock()
-            results = tuple(stage.finish())
-            self._books[depth].seconds += self.clock() - start
-            self._hand_on(results, depth)
+            self._take(stage.finish, depth)
 
     def stage_statistics(self) -> tuple[StageStatistics, ...]:
         """Return the books of each stage, and of sending and writing as the last entry."""
@@ -140,7 +138,7 @@ class Runner:
                 self._push_block(result, depth + 1)
                 continue
             try:
-                self._hand_on((result,), depth)
+                self._hand_on(result, depth)
             except ReadoutError as error:
                 self._emit(Dropped("readout", str(error), block.key, block.slice))
         return n
@@ -149,26 +147,35 @@ class Runner:
         if depth == len(self.stages):
             self._emit(item)
             return
-        book = self._books[depth]
-        book.n_in += 1
-        start = self.clock()
-        try:
-            results = tuple(self.stages[depth].process(item))
-        except ReadoutError:
-            book.n_dropped += 1
-            raise
-        book.seconds += self.clock() - start
-        if results:
-            self._hand_on(results, depth, item)
+        self._books[depth].n_in += 1
+        self._take(partial(self.stages[depth].process, item), depth, item)
 
-    def _hand_on(self, results: tuple[object, ...], depth: int, item: object = None) -> None:
+    def _take(self, make: Callable[[], Iterable[object]], depth: int, item: object = None) -> None:
+        """Hand on each result of a stage before it is asked for the next: what can wait comes after what was made."""
         book = self._books[depth]
-        for result in results:
-            book.n_out += 1
-            # what an earlier stage has dropped passes through, and counts there
-            if isinstance(result, Dropped) and result is not item:
+        results: Iterator[object] | None = None
+        while True:
+            start = self.clock()
+            try:
+                if results is None:
+                    results = iter(make())
+                result = next(results)
+            except StopIteration:
+                book.seconds += self.clock() - start
+                return
+            except ReadoutError:
                 book.n_dropped += 1
-            self._push(result, depth + 1)
+                raise
+            book.seconds += self.clock() - start
+            self._hand_on(result, depth, item)
+
+    def _hand_on(self, result: object, depth: int, item: object = None) -> None:
+        book = self._books[depth]
+        book.n_out += 1
+        # what an earlier stage has dropped passes through, and counts there
+        if isinstance(result, Dropped) and result is not item:
+            book.n_dropped += 1
+        self._push(result, depth + 1)
 
     def _emit(self, item: object) -> None:
         if isinstance(item, Dropped):

@@ -183,3 +183,28 @@ def test_bad_readouts_of_a_block_are_dropped_one_by_one(before, n_drops):
     runner.feed(block(4))
     assert [(d.reason, d.slice, d.key.repetition) for d in runner.drops] == [("samples: bad", 2, 7)] * n_drops
     assert runner.n_readouts == 4
+
+
+class GoesOn:
+    """Yields the item, and only then does what the item needn't wait for."""
+
+    name = "goes on"
+
+    def __init__(self, log):
+        self._log = log
+
+    def process(self, item):
+        yield item
+        self._log.append(f"afterwards: {item}")
+
+    def finish(self):
+        yield "last"
+        self._log.append("afterwards: finish")
+
+
+def test_a_result_leaves_before_its_stage_goes_on():
+    log = []
+    runner = Runner([GoesOn(log)], log.append)
+    runner.feed("a")
+    runner.finish()
+    assert log == ["a", "afterwards: a", "last", "afterwards: finish"]
