@@ -56,7 +56,8 @@ class Runner:
     emit : callable
         Takes each item that leaves the last stage (drops and notices included), and sends what it becomes.
     keep : callable
-        Takes the same item after it was sent, and then, where it is an image, the `Delivered` that tells its latency.
+        Takes the same items, each image followed by the `Delivered` that tells its latency, once all that a readout has
+        completed is sent: nothing is saved before the last image of a pair has left.
     clock : callable
         Seconds, monotonic.
     """
@@ -75,6 +76,7 @@ class Runner:
         self._block_stages = [stage if isinstance(stage, BlockStage) else None for stage in self.stages]
         self._emit_books = _Books()
         self._arrived = 0.0
+        self._to_keep: list[object] = []
 
     def feed(self, item: object) -> None:
         """Take one item from the session through the chain.
@@ -82,20 +84,26 @@ class Runner:
         A bad readout is dropped, counted and reported; the scan goes on. Any other error is the caller's.
         """
         self._arrived = self.clock()
-        if isinstance(item, Readout):
-            self.n_readouts += 1
-            self._push_readout(item, 0)
-        elif isinstance(item, ReadoutBlock):
-            self.n_readouts += len(item)
-            self._push_block(item, 0)
-        else:
-            self._push(item, 0)
+        try:
+            if isinstance(item, Readout):
+                self.n_readouts += 1
+                self._push_readout(item, 0)
+            elif isinstance(item, ReadoutBlock):
+                self.n_readouts += len(item)
+                self._push_block(item, 0)
+            else:
+                self._push(item, 0)
+        finally:
+            self._keep_all()
 
     def finish(self) -> None:
         """End the scan: every stage gives what it has left, in order."""
         for depth, stage in enumerate(self.stages):
             self._arrived = self.clock()
-            self._take(stage.finish, depth)
+            try:
+                self._take(stage.finish, depth)
+            finally:
+                self._keep_all()
 
     def stage_statistics(self) -> tuple[StageStatistics, ...]:
         """Return the books of each stage, and of sending and writing as the last entry."""
@@ -185,10 +193,19 @@ class Runner:
         start = self.clock()
         self.emit(item)
         sent = self.clock()
-        self.keep(item)
+        self._to_keep.append(item)
         name = _IMAGE_NAMES.get(type(item))
         if name is not None:
             self.latencies.setdefault(name, []).append(sent - self._arrived)
-            self.keep(Delivered(name, sent - self._arrived))
+            self._to_keep.append(Delivered(name, sent - self._arrived))
         self._emit_books.n_in += 1
+        self._emit_books.seconds += sent - start
+
+    def _keep_all(self) -> None:
+        if not self._to_keep:
+            return
+        items, self._to_keep = self._to_keep, []
+        start = self.clock()
+        for item in items:
+            self.keep(item)
         self._emit_books.seconds += self.clock() - start

@@ -6,6 +6,7 @@ what was received is worked off and saved as far as it can be, the peer is told,
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from perfline.gadgets.ready import get_ready, get_ready_for_spirals
 from perfline.gadgets.runner import Runner
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import (
+    Delivered,
     Dropped,
     Notice,
     PerfusionAverage,
@@ -148,7 +150,7 @@ class _Scan:
         self._header: ScanHeader | None = None
         self._maker: ImageMaker | None = None
         self._runner = Runner((), self._send, self._keep)
-        self._images: list[Image] = []
+        self._images: deque[list[Image]] = deque()
         self._is_peer_gone = False
         self._status, self._reason = "success", ""
         self._notices: dict[str, str] = {}
@@ -345,17 +347,19 @@ class _Scan:
     def _send(self, item: object) -> None:
         """Send an item's images; keep the books of the summary."""
         self._note(item)
-        self._images = self._images_of(item)
-        if self._images:
-            self._to_peer(partial(self._session.send, self._images))
+        images = self._images_of(item)
+        if images:
+            self._to_peer(partial(self._session.send, images))
+        self._images.append(images)
 
     def _keep(self, item: object) -> None:
-        """Hand an item, and the images that were just sent of it, to the sinks."""
+        """Hand an item, and the images that were sent of it, to the sinks; items come in the order of sending."""
+        # an image that only passes through is its own
         if not isinstance(item, Image):
             self._sinks.write(item)
-        # an image that only passes through is its own
-        images, self._images = self._images, []
-        for image in images:
+        if isinstance(item, Delivered):
+            return
+        for image in self._images.popleft():
             self._sinks.write(image)
 
     def _images_of(self, item: object) -> list[Image]:

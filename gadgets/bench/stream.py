@@ -123,7 +123,8 @@ def measure(*, rounds: int, is_small: bool, data: Path, report: Callable[[str], 
         yield from _latency(case, chains[pace], with_aims=not is_small)
         yield from _shares(case, chains[pace])
     yield from _compared("with a spool", spooled)
-    yield from _compared("with all files and a page", saved)
+    for pace, runs in saved.items():
+        yield from _compared(f"{_CASES[pace]}, with all files and a page", runs)
     yield from _latency("with all files and a page, at the scanner's pace", saved_at_pace, with_aims=not is_small)
     yield from _paced("at the scanner's pace", paced, with_aims=not is_small)
     yield _figure("machine", "scan copied once in memory", _copying_time(sinks[Pace.FILE][0].n_bytes), "s")
@@ -200,14 +201,15 @@ def _run_spooled(
 
 def _run_with_sinks(
     track: "_Track", rounds: int, folder: Path, report: Callable[[str], None]
-) -> tuple[list[tuple[_ChainRun, _ChainRun]], list[_ChainRun]]:
+) -> tuple[dict[Pace, list[tuple[_ChainRun, _ChainRun]]], list[_ChainRun]]:
     """Run with files of every kind and a page that shows the scan, in turn with runs without; then at its pace."""
     with tempfile.TemporaryDirectory(dir=folder) as out, all_sinks(Path(out), report) as make_sinks:
         work = ScanWork(make_sinks=make_sinks)
-        runs = []
+        runs: dict[Pace, list[tuple[_ChainRun, _ChainRun]]] = {pace: [] for pace in _WITH_RATIO_AIM}
         for number in range(rounds):
             report(f"with all files and a page, {number + 1} of {rounds}")
-            runs.append((track.through_chain(Pace.FILE, work), track.through_chain(Pace.FILE)))
+            for pace, of_pace in runs.items():
+                of_pace.append((track.through_chain(pace, work), track.through_chain(pace)))
         report("with all files and a page, at the scanner's pace")
         paced = [track.through_chain(Pace.SCANNER, work) for _ in range(min(rounds, _N_PACED_ROUNDS))]
     return runs, paced

@@ -208,3 +208,39 @@ def test_a_result_leaves_before_its_stage_goes_on():
     runner.feed("a")
     runner.finish()
     assert log == ["a", "afterwards: a", "last", "afterwards: finish"]
+
+
+class Makes:
+    """Makes two volumes of an item."""
+
+    name = "makes"
+
+    def process(self, item):
+        yield volume(1, None, None)
+        yield volume(2, None, None)
+
+    def finish(self):
+        yield volume(3, None, None)
+
+
+def test_nothing_is_kept_before_all_that_an_item_completes_is_sent():
+    log = []
+    runner = Runner([Makes()], lambda item: log.append("sent"), lambda item: log.append(type(item).__name__))
+    runner.feed("a")
+    kept = ["Volume", "Delivered"]
+    assert log == ["sent", "sent", *kept, *kept]
+    runner.finish()
+    assert log[6:] == ["sent", *kept]
+
+
+def test_what_was_sent_is_kept_when_the_chain_fails_afterwards():
+    class Fails(Makes):
+        def process(self, item):
+            yield volume(1, None, None)
+            raise ScanHeaderError("header: bad")
+
+    kept = []
+    runner = Runner([Fails()], lambda item: None, kept.append)
+    with pytest.raises(ScanHeaderError, match="header: bad"):
+        runner.feed("a")
+    assert [type(item).__name__ for item in kept] == ["Volume", "Delivered"]
