@@ -39,14 +39,18 @@ _SHAPE: Final = (24, 64, 64)
 _TOY_SHAPE: Final = (3, 12, 10)
 _N_PAIRS: Final = 20
 
+_STILL: Final = Settings(motion="none")
+"""Motion of both volumes is estimated when all images of the pair have left: a case of its own."""
+
 _CASES: Final = MappingProxyType(
     {
-        "plain": ("", Settings()),
-        "with a target": ("", Settings(target_standard_error=1.0)),
-        f"{_N_REGIONS} regions": ("regions", Settings(target_standard_error=1.0)),
-        "tissue maps": ("tissues", Settings()),
-        "outliers": ("", Settings(pair_rejection="outliers")),
-        "outliers, robust mean": ("", Settings(pair_rejection="outliers", pair_mean="robust")),
+        "plain": ("", _STILL),
+        "with a target": ("", replace(_STILL, target_standard_error=1.0)),
+        f"{_N_REGIONS} regions": ("regions", replace(_STILL, target_standard_error=1.0)),
+        "tissue maps": ("tissues", _STILL),
+        "outliers": ("", replace(_STILL, pair_rejection="outliers")),
+        "outliers, robust mean": ("", replace(_STILL, pair_rejection="outliers", pair_mean="robust")),
+        "plain, motion too": ("", Settings()),
     }
 )
 

@@ -8,7 +8,7 @@ from perfline.recon.warm_up import warm_up
 
 def test_every_case_gives_its_figures_at_toy_size():
     found = list(measure(rounds=1, is_small=True, data=Path(), report=lambda text: None))
-    assert len(found) == 18
+    assert len(found) == 21
     assert {one.unit for one in found} == {"ms"}
     assert all(one.value > 0 and one.aim is None for one in found)
 
