@@ -137,14 +137,11 @@ def parse_chain(text: bytes, name: str = "given", *, is_own: bool = False) -> Ch
     if not gadgets:
         raise ConfigurationError(f"chain {name}: no gadget in <stream>")
     protocol = properties.pop("protocol", None)
-    if protocol is not None and not is_own and protocol not in installed_protocols():
-        raise ConfigurationError(
-            f"chain {name}: protocol: no installed protocol {protocol!r}; installed: {', '.join(installed_protocols())}"
-        )
+    _check_protocol(name, protocol, is_own)
     return Chain(name, tuple(gadgets), MappingProxyType(properties), protocol)
 
 
-def node_chain(gadget: str, configuration: Element | None) -> Chain:
+def node_chain(gadget: str, configuration: Element | None, *, is_own: bool = True) -> Chain:
     """Make the chain of one Gadgetron node from the ``<configuration>`` element that Gadgetron hands to it.
 
     Parameters
@@ -153,10 +150,26 @@ def node_chain(gadget: str, configuration: Element | None) -> Chain:
         Key of `GADGETS`.
     configuration : Element, optional
         With ``<property name= value=/>`` children; None where the node has none.
+    is_own : bool
+        True: Gadgetron has started this process, and may give the path of a protocol. A stranger names an installed
+        one.
+
+    Raises
+    ------
+    ConfigurationError
+        A stranger's protocol is not installed.
     """
     properties = _properties(configuration)
     protocol = properties.pop("protocol", None)
+    _check_protocol(gadget, protocol, is_own)
     return Chain(gadget, (gadget,), MappingProxyType(properties), protocol)
+
+
+def _check_protocol(name: str, protocol: str | None, is_own: bool) -> None:
+    if protocol is not None and not is_own and protocol not in installed_protocols():
+        raise ConfigurationError(
+            f"chain {name}: protocol: no installed protocol {protocol!r}; installed: {', '.join(installed_protocols())}"
+        )
 
 
 def _properties(configuration: Element | None) -> dict[str, str]:

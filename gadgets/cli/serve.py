@@ -44,6 +44,11 @@ _SECONDS = click.FloatRange(min=0)
     type=click.IntRange(0, 65535),
     help="Port on loopback for /metrics (Prometheus) and /healthz; 0: any free one (extra 'metrics').",
 )
+@click.option(
+    "--node",
+    metavar="GADGET",
+    help="Be an external node that Gadgetron reaches with <connect/>: this gadget (such as realtime_perfusion), warm.",
+)
 @click.option("--scans", type=int, help="Stop after so many scans.")
 @click.option(
     "--max-scans", type=click.IntRange(min=1), default=2, show_default=True, help="Scans at once; more are refused."
@@ -84,6 +89,7 @@ def command(
     spool: Path | None,
     log: Path | None,
     metrics_port: int | None,
+    node: str | None,
     scans: int | None,
     max_scans: int,
     idle_timeout: float,
@@ -119,11 +125,14 @@ def command(
 
     log_level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if node is not None and chain_name is not None:
+        raise click.UsageError("--chain, --node: expected one of them: Gadgetron's own chain has the node in it")
     pool = WorkerPool(max_scans)
     # it gets ready while this process imports
     pool.warm()
     with ExitStack() as stack:
         stack.callback(pool.stop, 0)
+        from perfline.gadgets.chain import GADGETS
         from perfline.gadgets.mrd.time_limits import TimeLimits
         from perfline.gadgets.server.claimed_names import FolderSinks, JoinedSinks
         from perfline.gadgets.server.log_sinks import LogSinks
@@ -131,6 +140,8 @@ def command(
         from perfline.gadgets.server.scan_work import ScanWork
         from perfline.gadgets.viewer.view_sink import ViewSinks
 
+        if node is not None and node not in GADGETS:
+            raise click.BadParameter(f"expected one of {', '.join(GADGETS)}, got {node!r}", param_hint="--node")
         chosen = outputs()
         viewer = stack.enter_context(shown(view, view_port))
         makers: list[Callable[[int], Sequence[Sink]]] = []
@@ -153,10 +164,11 @@ def command(
             send_buffer=send_buffer << 20,
             spool=spool,
             has_progress=metrics_port is not None,
+            node=node or "",
             make_sinks=JoinedSinks(tuple(makers)),
         )
         pool.set_work(work, log_level)
-        server = ProcessServer(pool, host=host, port=port, on_end=_report, grace=grace)
+        server = ProcessServer(pool, host=host, port=port, on_end=_report, grace=grace, is_node=node is not None)
         monitor = None if metrics_port is None else _monitored(server, pool, metrics_port)
 
         def stop(number: int, frame: FrameType | None) -> None:

@@ -43,6 +43,8 @@ class ProcessServer:
         Called after each scan.
     grace : float
         Time in which scans that run when the server is stopped may come to their end [s].
+    is_node : bool
+        Whether the peers are Gadgetron servers, to which this is an external node.
 
     Attributes
     ----------
@@ -58,6 +60,7 @@ class ProcessServer:
         port: int = 9002,
         on_end: Callable[[ScanEnd], None] | None = None,
         grace: float = 30.0,
+        is_node: bool = False,
     ) -> None:
         self._pool = pool
         self._host, self._port = host, port
@@ -66,7 +69,7 @@ class ProcessServer:
         self._listener: socket.socket | None = None
         self._stop = threading.Event()
         self._waiting: deque[tuple[socket.socket, str, float]] = deque()
-        self._refusals = Refusals()
+        self._refusals = Refusals(is_node)
         self.metrics: ServerMetrics | None = None
         self.n_scans = 0
         """Scans that have been begun."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from perfline.gadgets.mrd.messages import Close, Text
+from perfline.gadgets.mrd.messages import Close, ErrorText, Text
 from perfline.gadgets.mrd.wire import encode
 
 __all__ = ["Refusals"]
@@ -33,6 +33,8 @@ class Refusals:
     the connection, and the text would be lost.
     """
 
+    is_node: bool = False
+    """Whether the peers are Gadgetron servers, which take an error message but no text."""
     _refused: list[_Refused] = field(default_factory=list)
 
     @property
@@ -44,7 +46,8 @@ class Refusals:
         """Send the reason and CLOSE; the connection is closed by a later `tend`."""
         connection.setblocking(False)
         try:
-            connection.send(encode(Text(f"ERR {reason}")) + encode(Close()))
+            message = ErrorText(reason) if self.is_node else Text(f"ERR {reason}")
+            connection.send(encode(message) + encode(Close()))
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             # it has gone already

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from perfline.gadgets.chain import Chain, load_chain, parse_chain
+from perfline.gadgets.chain import Chain, load_chain, node_chain, parse_chain
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.channel import DEFAULT_SEND_BUFFER
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText
+from perfline.gadgets.mrd.safe_xml import parse_xml
 from perfline.gadgets.mrd.stream_spool import StreamSpool
 from perfline.gadgets.mrd.time_limits import TimeLimits
 from perfline.gadgets.mrd.wire_limits import WireLimits
@@ -17,9 +18,10 @@ from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.server.claimed_names import claim_spool
 from perfline.gadgets.server.metrics_meter import MeteredSession, ScanMeter
 from perfline.gadgets.server.metrics_progress import ScanProgress
+from perfline.gadgets.server.node_session import NodeSession
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.sink import Sink
-from perfline.recon.errors import PerflineError
+from perfline.recon.errors import InputError, PerflineError
 
 __all__ = ["DEFAULT_TIMES", "ScanRun", "ScanWork", "chain_selector"]
 
@@ -54,6 +56,8 @@ class ScanWork:
         Folder in which everything that is received is kept as it comes.
     has_progress : bool
         Whether the process of a scan tells the server how far it has come.
+    node : str
+        Gadget that Gadgetron reaches here with ``<connect/>``; empty where peers choose a chain.
     """
 
     default_chain: Chain | None = None
@@ -64,6 +68,7 @@ class ScanWork:
     send_buffer: int = DEFAULT_SEND_BUFFER
     spool: Path | None = None
     has_progress: bool = False
+    node: str = ""
 
 
 class ScanRun:
@@ -92,7 +97,8 @@ class ScanRun:
             # this scan is refused; the server goes on
             self._refusal = error
         self._meter = ScanMeter()
-        self._session = MeteredSession(
+        session = NodeSession if work.node else MeteredSession
+        self._session = session(
             connection, times=work.times, limits=work.limits, send_buffer=work.send_buffer, spool=self._spool
         )
 
@@ -126,7 +132,19 @@ class ScanRun:
     def _select(self, config: Config) -> Chain:
         if self._refusal is not None:
             raise self._refusal
+        if self._work.node:
+            return _node_chain(self._work.node, config)
         return chain_selector(self._work.default_chain)(config)
+
+
+def _node_chain(gadget: str, config: Config) -> Chain:
+    """Chain of a node, whose configuration is the ``<configuration>`` element that Gadgetron's chain has for it."""
+    if not isinstance(config, ConfigText) or not config.xml.strip():
+        return node_chain(gadget, None)
+    try:
+        return node_chain(gadget, parse_xml(config.xml, "configuration of the node"), is_own=False)
+    except InputError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def chain_selector(default: Chain | None) -> Callable[[Config], Chain]:

@@ -146,3 +146,16 @@ def test_what_is_played_can_be_spooled(tmp_path):
     refused = CliRunner().invoke(cli, [*arguments, "--to", "localhost:1"])
     assert refused.exit_code == 2
     assert "--spool, --view, --report and DICOM belong to the server" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["--node", "no_such"], "expected one of realtime_perfusion"),
+        (["--node", "epi_recon", "--chain", "epi"], "--chain, --node: expected one of them"),
+    ],
+)
+def test_a_wrong_node_is_named(arguments, match):
+    result = CliRunner().invoke(cli, ["serve", "--port", "0", *arguments])
+    assert result.exit_code == 2
+    assert match in result.output
