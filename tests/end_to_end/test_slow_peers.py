@@ -1,5 +1,6 @@
 """A peer that keeps the server waiting: it is told, its connection is closed, and what came of its scan is kept."""
 
+import contextlib
 import socket
 
 import pytest
@@ -57,16 +58,18 @@ def test_trickling(limits, text):
     ):
         client.settimeout(0.01)
         received = b""
-        for byte in START:
-            client.sendall(bytes([byte]))
-            try:
-                received += client.recv(1 << 16)
-            except TimeoutError:
-                continue
-            break
-        client.settimeout(20)
-        while part := client.recv(1 << 16):
-            received += part
+        # on a busy machine a byte may come after the server has hung up, which resets the connection: what came is here
+        with contextlib.suppress(ConnectionError):
+            for byte in START:
+                client.sendall(bytes([byte]))
+                try:
+                    received += client.recv(1 << 16)
+                except TimeoutError:
+                    continue
+                break
+            client.settimeout(20)
+            while part := client.recv(1 << 16):
+                received += part
     assert text.encode() in received
     assert received.endswith(encode(Close()))
     assert text in summaries[0].reason

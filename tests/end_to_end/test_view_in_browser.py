@@ -31,7 +31,7 @@ N_OF_VOLUME = len(SCAN.acquisitions) // 13
 PICTURE = Path(__file__).parents[2] / "out" / "live_view.png"
 """Kept by CI."""
 
-TIMEOUT = 30_000
+TIMEOUT = 90_000
 """Longest wait for the page [ms]."""
 
 # of the pixels that the browser holds, and of what it has drawn of them
