@@ -26,7 +26,9 @@ def test_a_finished_scan_can_be_looked_at_until_ctrl_c(tmp_path):
     )
     session = MemorySession((HeaderXml(xml), *acquisitions, Close()))
     assert run_scan(session, lambda config: load_chain("pcasl_epi"), sinks=sinks).status == "success"
-    code = "from perfline.gadgets.cli.view import command; command()"
+    # as a shell starts it for someone at a terminal: what a script starts in the background may inherit SIGINT ignored
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code += "; from perfline.gadgets.cli.view import command; command()"
     arguments = [sys.executable, "-P", "-c", code, str(tmp_path / "scan")]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -39,6 +41,8 @@ def test_a_finished_scan_can_be_looked_at_until_ctrl_c(tmp_path):
         output, _ = process.communicate(timeout=30)
     finally:
         process.kill()
+        process.wait()
+        process.stdout.close()
     assert (process.returncode, output) == (0, "")
 
 
