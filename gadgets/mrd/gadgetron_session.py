@@ -15,7 +15,7 @@ from perfline.gadgets.mrd.session import Incoming
 from perfline.gadgets.mrd.socket_session import send_all
 from perfline.gadgets.mrd.wire import encode, encode_parts
 
-__all__ = ["GadgetronSession"]
+__all__ = ["GadgetronSession", "log_text"]
 
 _LOG = logging.getLogger(__name__)
 _LEVELS = {"DBG": logging.INFO, "WRN": logging.WARNING, "ERR": logging.ERROR}
@@ -72,7 +72,7 @@ class GadgetronSession:
 
     def send_text(self, level: str, text: str) -> None:
         """Write to the log, which is the server's."""
-        _LOG.log(_LEVELS.get(level, logging.INFO), "%s", text)
+        log_text(level, text)
 
     def send_error(self, text: str) -> None:
         """Read the input to its end, then report the failure, once.
@@ -94,3 +94,15 @@ class GadgetronSession:
 
     def close(self) -> None:
         """Do nothing: the package says goodbye once the target has returned."""
+
+
+def log_text(level: str, text: str) -> None:
+    """Log what other peers are sent as a text: Gadgetron breaks off at one (id 5) from a node.
+
+    Parameters
+    ----------
+    level : str
+        ``DBG``, ``WRN`` or ``ERR``.
+    text : str
+    """
+    _LOG.log(_LEVELS.get(level, logging.INFO), "%s", text)

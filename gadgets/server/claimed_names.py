@@ -13,7 +13,7 @@ from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.bids_tree import DEFAULT_NAME
 from perfline.gadgets.writers.sink import Sink, as_output_error
 
-__all__ = ["ClaimedFolder", "FolderSinks", "JoinedSinks", "claim_folder", "claim_spool"]
+__all__ = ["ClaimedFolder", "FolderSinks", "JoinedSinks", "claim_folder", "claim_log", "claim_spool"]
 
 
 def claim_folder(parent: Path, number: int) -> Path:
@@ -25,15 +25,19 @@ def claim_folder(parent: Path, number: int) -> Path:
         It can't be made.
     """
     with as_output_error("output folder", parent):
-        parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = parent / _scan_name(number)
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return folder
+        return _claim(parent, number, "", Path.mkdir)
+
+
+def claim_log(folder: Path, number: int) -> Path:
+    """Make the first, empty log ``scan_NNNN.jsonl`` that isn't there yet, from `number` on.
+
+    Raises
+    ------
+    OutputError
+        It can't be made.
+    """
+    with as_output_error("log folder", folder):
+        return _claim(folder, number, ".jsonl", lambda path: path.touch(0o644, exist_ok=False))
 
 
 def claim_spool(folder: Path, number: int) -> StreamSpool:
@@ -123,6 +127,19 @@ class ClaimedFolder:
         with contextlib.suppress(OSError):
             self._folder.rmdir()
         return ()
+
+
+def _claim(parent: Path, number: int, suffix: str, make: Callable[[Path], None]) -> Path:
+    """Make the first of the names that isn't there yet."""
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = parent / (_scan_name(number) + suffix)
+        try:
+            make(path)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
 
 
 def _scan_name(number: int) -> str:

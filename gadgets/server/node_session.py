@@ -1,14 +1,10 @@
 """The session of a node that Gadgetron reaches with ``<connect/>``: a process that is warm in place of a fresh one."""
 
-import logging
-
+from perfline.gadgets.mrd.gadgetron_session import log_text
 from perfline.gadgets.mrd.messages import ErrorText
 from perfline.gadgets.server.metrics_meter import MeteredSession
 
 __all__ = ["NodeSession"]
-
-_LOG = logging.getLogger(__name__)
-_LEVELS = {"DBG": logging.INFO, "WRN": logging.WARNING, "ERR": logging.ERROR}
 
 
 class NodeSession(MeteredSession):
@@ -22,7 +18,7 @@ class NodeSession(MeteredSession):
 
     def send_text(self, level: str, text: str) -> None:
         """Write to the log, which is this server's."""
-        _LOG.log(_LEVELS.get(level, logging.INFO), "%s", text)
+        log_text(level, text)
 
     def send_error(self, text: str) -> None:
         """Read the input to its end, then report the failure.

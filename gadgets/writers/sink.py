@@ -60,8 +60,6 @@ class SinkGroup:
 
     Attributes
     ----------
-    failures : list of str
-        What could not be written, also in the log; of all failures of `write`, the first of each sink.
     notices : list of (str, str)
         Level and text for the summary: the failures as errors, and the problems that sinks told at their end as
         warnings.
@@ -71,10 +69,14 @@ class SinkGroup:
 
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self.sinks = tuple(sinks)
-        self.failures: list[str] = []
         self.notices: list[tuple[str, str]] = []
         self._failed: set[int] = set()
         self._files: list[Path] = []
+
+    @property
+    def failures(self) -> list[str]:
+        """What could not be written, also in the log; of all failures of `write`, the first of each sink."""
+        return [text for level, text in self.notices if level == "error"]
 
     def open(self, header: ScanHeader) -> None:
         """Open all sinks; the first that can't be opened stops the scan.
@@ -129,7 +131,6 @@ class SinkGroup:
 
     def _report(self, sink: Sink, error: OutputError) -> None:
         text = f"{sink.name}: {error}"
-        self.failures.append(text)
         self.notices.append(("error", text))
         _LOG.error(text)
 

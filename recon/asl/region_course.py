@@ -57,11 +57,6 @@ class RegionCourse:
         self._scale: NDArray[np.float64] | None = None
         self._mean_scale = np.full(self.numbers.size, np.nan)
 
-    @property
-    def has_scale(self) -> bool:
-        """Whether images can be added."""
-        return self._scale is not None
-
     def set_scale(self, scale: NDArray[np.floating]) -> None:
         """Say what a voxel's delta-M is to be multiplied by, and which voxels count: those where it is above 0.
 
