@@ -50,6 +50,7 @@ from perfline.gadgets.stage_data import (
     Volume,
     VolumeKey,
 )
+from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS
 from perfline.recon.checks import check_positive
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import VolumeType
@@ -57,9 +58,6 @@ from perfline.recon.parameters import VolumeType
 __all__ = ["ImageMaker", "Series", "scale_to_uint16"]
 
 _UINT16_MAX = 65535
-
-_WINDOW_SCALE = {"brain": 1, "kidney": 4}
-"""Blood flow of the organ's display window over that of the brain."""
 
 
 class Series(IntEnum):
@@ -199,12 +197,12 @@ class ImageMaker:
         pairs = f"{flow.n_pairs} pairs, {flow.n_rejected} rejected, {flow.unit}{of_artery}"
         is_absolute = flow.unit != "relative"
         asl = self._header.asl
-        flow_name, scale = (asl.flow_name, _WINDOW_SCALE[asl.organ]) if asl is not None else ("CBF", 1)
+        flow_name = "CBF" if asl is None else asl.flow_name
         key = _key_of(flow)
         images: list[Image] = []
-        for series, pixels, name, role, window in (
-            (Series.CBF, flow.cbf, flow_name if is_absolute else f"rel{flow_name}", "PERFUSIONMAP", (50, 100)),
-            (Series.CBF_STANDARD_ERROR, flow.standard_error, f"{flow_name}_SE", "PERFUSIONMAP_SE", (10, 20)),
+        for series, pixels, name, role, windows in (
+            (Series.CBF, flow.cbf, flow_name if is_absolute else f"rel{flow_name}", "PERFUSIONMAP", FLOW_WINDOWS),
+            (Series.CBF_STANDARD_ERROR, flow.standard_error, f"{flow_name}_SE", "PERFUSIONMAP_SE", FLOW_ERROR_WINDOWS),
         ):
             meta = common_meta(
                 self._header,
@@ -223,7 +221,7 @@ class ImageMaker:
                 parameters=self._parameters,
             )
             meta |= precision_meta(flow.precision, flow.is_target_reached)
-            meta |= window_meta(scale * window[0], scale * window[1]) if is_absolute else _window_of(pixels)
+            meta |= _window_meta(*windows[flow_name]) if is_absolute else _window_of(pixels)
             images += self._images(series, pixels, flow.geometry, key, meta, time_stamp)
         return images
 
@@ -360,6 +358,10 @@ def _key_of(flow: CbfVolume) -> VolumeKey:
 def _window_of(pixels: NDArray[np.generic]) -> dict[str, MetaValue]:
     finite = pixels[np.isfinite(pixels)]
     low, high = (min(float(finite.min()), 0.0), float(finite.max())) if finite.size else (0.0, 0.0)
+    return _window_meta(low, high)
+
+
+def _window_meta(low: float, high: float) -> dict[str, MetaValue]:
     return window_meta((low + high) / 2, high - low)
 
 
