@@ -22,12 +22,12 @@ MATRIX = (8, 10)
 PATHS = ["portable", pytest.param("wide", marks=pytest.mark.skipif(not lanes_available(), reason="no wide registers"))]
 
 
-def small_problem(path="auto", n_coils=3):
+def small_problem(path="auto", n_coils=3, matrix=MATRIX):
     """Trajectory, weights, maps of two slices, normal operator."""
-    trajectory = spiral(1, 90, MATRIX)
+    trajectory = spiral(1, 90, matrix)
     weights = np.random.default_rng(1).uniform(0.2, 1, (1, 90)).astype(np.float32)
-    maps = complex_noise(2, (2, n_coils, *MATRIX))
-    return trajectory, weights, maps, NormalOperator(trajectory, MATRIX, weights, 1, path)
+    maps = complex_noise(2, (2, n_coils, *matrix))
+    return trajectory, weights, maps, NormalOperator(trajectory, matrix, weights, 1, path)
 
 
 def spectrum(trajectory, weights, maps):
@@ -155,7 +155,7 @@ def test_output_may_be_any_of_the_inputs(method):
 @pytest.mark.compiled
 @pytest.mark.parametrize("method", ["chebyshev", "cg"])
 def test_nothing_is_allocated_after_the_first_volume(method):
-    _, _, maps, normal = small_problem("auto", 12)
+    _, _, maps, normal = small_problem("auto", 12, (56, 60))
     sense = CgSense(normal, maps, 0.01, 4, method)
     right = sense.right_hand_side(maps)
     image = sense.solve(right, right)
@@ -164,8 +164,8 @@ def test_nothing_is_allocated_after_the_first_volume(method):
     sense.solve(right, right, out=image)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # views and scalars, not the 7 kB of an image or the 15 kB of a map of both slices
-    assert peak < 5000
+    # views and scalars: 3 to 6 kB in what the interpreter keeps; one image is 27 kB, and nothing here has fewer pixels
+    assert peak < 20_000
 
 
 @pytest.mark.parametrize("method", ["chebyshev", "cg"])

@@ -230,13 +230,13 @@ def test_place_of_the_images_in_memory_does_not_matter(path, matrix):
 
 
 def test_a_call_with_out_allocates_no_arrays(path):
-    matrix = (32, 40)
-    plan = NufftPlan(scattered(2, 2000, matrix), matrix, 1e-3, path=path)
+    matrix = (64, 80)
+    plan = NufftPlan(scattered(2, 4000, matrix), matrix, 1e-3, path=path)
     samples, images = complex_noise(1, (16, *plan.sample_shape)), plan.empty_images(16)
     plan.forward(plan.adjoint(samples, out=images), out=samples)
     tracemalloc.start()
     plan.forward(plan.adjoint(samples, out=images), out=samples)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # views and tuples only; one image is 10 kB, the grid of 16 more than 200 kB
-    assert peak < 10_000
+    # views and tuples only; one image is 41 kB, the samples of one coil 64 kB, the grid of 16 more than 800 kB
+    assert peak < 20_000
