@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.recon.checks import check_finite, check_shape
-from perfline.recon.coils import kernels
+from perfline.recon.coils import kernels, lane_eigenvectors
 from perfline.recon.coils.reference_coil import align_to_reference_inplace
 from perfline.recon.errors import ConditioningError, InputError
 
@@ -105,8 +105,10 @@ class SensitivityEstimate:
             raise InputError(f"shape: expected (n_slices, n_coils, n_y, n_x), got {shape}")
         if window < 1 or window % 2 == 0:
             raise InputError(f"window: expected a positive odd number of pixels, got {window}")
-        n_slices, _, n_y, n_x = shape
+        n_slices, n_coils, n_y, n_x = shape
         self._half = window // 2
+        has_lanes = lane_eigenvectors.lanes_apply(n_x)
+        self._scratch = lane_eigenvectors.make_scratch(n_coils, n_x, self._half) if has_lanes else None
         self._maps = np.empty(shape, np.complex64)
         self._energy = np.empty((n_slices, n_y, n_x), np.float32)
         self._exponents: dict[int, int] = {}
@@ -134,8 +136,13 @@ class SensitivityEstimate:
             raise InputError(f"images: expected complex64, got {images.dtype}")
         check_finite("images", images)
         real, imag, self._exponents[index] = _scaled_parts(images)
-        at = slice(index, index + 1)
-        kernels.window_eigenvectors(real[None], imag[None], self._half, _N_ITERATIONS, self._energy[at], self._maps[at])
+        energy, maps = self._energy[index : index + 1], self._maps[index : index + 1]
+        if self._scratch is None:
+            kernels.window_eigenvectors(real[None], imag[None], self._half, _N_ITERATIONS, energy, maps)
+        else:
+            lane_eigenvectors.window_eigenvectors(
+                real.ravel(), imag.ravel(), self._half, _N_ITERATIONS, self._scratch, energy.ravel(), maps
+            )
 
     def maps(self) -> NDArray[np.complex64]:
         """The maps of all slices, complex64 (n_slices, n_coils, n_y, n_x); once, nothing can be added afterwards.

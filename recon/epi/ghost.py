@@ -36,9 +36,6 @@ _MAGNITUDE_FLOOR = 1e-6
 _MAX_ITERATIONS = 50
 """Of the reweighted least squares; 15 are common."""
 
-_TINY = 1e-290
-"""Keeps the phasor of an empty pixel finite."""
-
 _NEWTON_STEPS = 5
 """Of the navigators' fit, which starts within a few hundredths of a radian."""
 
@@ -84,24 +81,12 @@ def estimate_from_navigators(navigators: NDArray[np.complex64], is_reversed: Arr
     (0.3, -0.05)
     """
     flags = _check_lines("navigators", navigators, is_reversed)
-    product = _navigator_product(navigators, flags)
+    product, fit = np.empty(navigators.shape[2], np.complex128), np.empty(3)
+    kernels.navigator_product(np.ascontiguousarray(navigators), flags, product)
     check_finite("navigators", product)
-    weight = float(np.sum(np.abs(product)))
-    if weight == 0:
-        return GhostPhase()
-    slope = float(np.angle(np.sum(product[1:] * product[:-1].conj())))
-    x = centred_positions(product.size)
-    # about the centre of the signal, constant and slope don't influence each other
-    centre = float(np.sum(np.abs(product) * x)) / weight
-    x -= centre
-    spread = float(np.sum(np.abs(product) * x * x))
-    constant = float(np.angle(np.sum(product * np.exp(-1j * slope * x))))
-    for _ in range(_NEWTON_STEPS if spread > 0 else 0):
-        # |P| in place of the curvature |P| cos keeps it an uphill step wherever it starts
-        error = (product * np.exp(-1j * (constant + slope * x))).imag
-        constant += float(np.sum(error)) / weight
-        slope += float(np.sum(error * x)) / spread
-    return GhostPhase.wrapped(constant - slope * centre, slope, weight)
+    kernels.fit_product(product, _NEWTON_STEPS, fit)
+    constant, slope, weight = fit.tolist()
+    return GhostPhase.wrapped(constant, slope, weight)
 
 
 def estimate_from_lines(
@@ -248,21 +233,6 @@ def _check_lines(name: str, lines: NDArray[np.complex64], is_reversed: ArrayLike
     if flags.all() or not flags.any():
         raise InputError(f"{name}: expected lines of both polarities, got {flags.sum()} reversed of {flags.size}")
     return flags
-
-
-def _navigator_product(navigators: NDArray[np.complex64], is_reversed: NDArray[np.bool_]) -> NDArray[np.complex128]:
-    """Products conj(forward) reversed (n_x,), summed over coils, free of drift where triples exist."""
-    pairs: dict[int, NDArray[np.complex128]] = {}
-    for first in np.flatnonzero(is_reversed[1:] != is_reversed[:-1]).tolist():
-        product = (navigators[first].conj() * navigators[first + 1]).sum(axis=0, dtype=np.complex128)
-        pairs[first] = product.conj() if is_reversed[first] else product
-    triples = [(pairs[first], pairs[first + 1]) for first in pairs if first + 1 in pairs]
-    total = np.zeros(navigators.shape[2], dtype=np.complex128)
-    for before, after in triples:
-        # unit phasors: the later echo is weaker, and must count as much
-        size, next_size = np.abs(before) + _TINY, np.abs(after) + _TINY
-        total += np.sqrt(size * next_size) * (before / size + after / next_size)
-    return total if triples else total + sum(pairs.values())
 
 
 def _power_and_product(

@@ -7,7 +7,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["apply_phasor", "power_and_product", "refine_phase", "tabulate_magnitude", "warm_up"]
+__all__ = [
+    "apply_phasor",
+    "fit_product",
+    "navigator_product",
+    "power_and_product",
+    "refine_phase",
+    "tabulate_magnitude",
+    "warm_up",
+]
+
+_TINY = 1e-290
+"""Keeps the phasor of an empty pixel finite."""
 
 
 @njit(cache=True, nogil=True)
@@ -29,6 +40,93 @@ def apply_phasor(
                     value.real * factor.real - value.imag * imaginary,
                     value.real * imaginary + value.imag * factor.real,
                 )
+
+
+@njit(cache=True, nogil=True)
+def _pair_product(
+    before: NDArray[np.complex64], after: NDArray[np.complex64], is_reversed: bool, product: NDArray[np.complex128]
+) -> None:
+    """``product = sum over coils of conj(forward) reversed`` of two lines; `is_reversed` tells which the first is."""
+    n_coils, n_x = before.shape
+    product[:] = 0
+    for coil in range(n_coils):
+        for x in range(n_x):
+            product[x] += np.conj(np.complex128(before[coil, x])) * np.complex128(after[coil, x])
+    if is_reversed:
+        for x in range(n_x):
+            product[x] = np.conj(product[x])
+
+
+@njit(cache=True, nogil=True)
+def navigator_product(
+    navigators: NDArray[np.complex64], is_reversed: NDArray[np.bool_], product: NDArray[np.complex128]
+) -> None:
+    """Products of neighbours of opposite polarity, summed; free of drift where three lines alternate.
+
+    ``navigators`` (n_navigators, n_coils, n_x), ``product`` (n_x,). Of three that alternate the unit phasors of the two
+    products are added, with the geometric mean of their sizes: the later echo is weaker, and must count as much.
+    """
+    n_navigators, _, n_x = navigators.shape
+    has_triple = False
+    for i in range(n_navigators - 2):
+        has_triple |= is_reversed[i] != is_reversed[i + 1] != is_reversed[i + 2]
+    product[:] = 0
+    pair, last = np.empty(n_x, np.complex128), np.empty(n_x, np.complex128)
+    follows = False
+    for i in range(n_navigators - 1):
+        if is_reversed[i] == is_reversed[i + 1]:
+            follows = False
+            continue
+        _pair_product(navigators[i], navigators[i + 1], is_reversed[i], pair)
+        if not has_triple:
+            product += pair
+        elif follows:
+            for x in range(n_x):
+                size, next_size = abs(last[x]) + _TINY, abs(pair[x]) + _TINY
+                product[x] += np.sqrt(size * next_size) * (last[x] / size + pair[x] / next_size)
+        follows = True
+        pair, last = last, pair
+
+
+@njit(cache=True, nogil=True)
+def fit_product(product: NDArray[np.complex128], n_steps: int, fit: NDArray[np.float64]) -> None:
+    """Constant (at pixel n_x // 2), slope and weight that fit ``|P| exp(i (constant + slope x))``, to `fit`.
+
+    All are 0 without signal, and NaN where the product is not finite.
+    """
+    n_x = product.size
+    fit[:] = 0
+    weight, moment, step = 0.0, 0.0, 0j
+    for x in range(n_x):
+        size = abs(product[x])
+        weight += size
+        moment += size * (x - n_x // 2)
+        if x > 0:
+            step += product[x] * np.conj(product[x - 1])
+    fit[2] = weight
+    if weight == 0:
+        return
+    # about the centre of the signal, constant and slope don't influence each other
+    centre = moment / weight
+    slope = np.angle(step)
+    spread, total = 0.0, 0j
+    for x in range(n_x):
+        at = x - n_x // 2 - centre
+        spread += abs(product[x]) * at * at
+        total += product[x] * np.exp(-1j * slope * at)
+    constant = np.angle(total)
+    for _ in range(n_steps if spread > 0 else 0):
+        # |P| in place of the curvature |P| cos keeps it an uphill step wherever it starts
+        error, turning = 0.0, 0.0
+        for x in range(n_x):
+            at = x - n_x // 2 - centre
+            left = (product[x] * np.exp(-1j * (constant + slope * at))).imag
+            error += left
+            turning += left * at
+        constant += error / weight
+        slope += turning / spread
+    fit[0] = constant - slope * centre
+    fit[1] = slope
 
 
 @njit(cache=True, nogil=True)
@@ -114,6 +212,8 @@ def warm_up() -> None:
     read_only.flags.writeable = False
     for source in (lines, read_only):
         apply_phasor(source, np.array([False, True]), lines[0, 0].copy(), np.empty_like(lines))
+        navigator_product(source, np.array([False, True]), product[0])
+    fit_product(product[0], 1, np.empty(3))
     power_and_product(lines, lines.copy(), power, product)
     tabulate_magnitude(power, product, 1.0, np.empty((4, 2)))
     refine_phase(power, product, 1.0, 1, np.zeros(2))

@@ -1,5 +1,7 @@
 """Plain twins of ``perfline.recon.epi.ghost`` and its kernels, from the formulas."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -50,6 +52,25 @@ def minimise_summed_magnitude(
         },
     )
     return float(found.x[0]), float(found.x[1])
+
+
+def navigator_product(navigators: NDArray[np.complex64], is_reversed: NDArray[np.bool_]) -> NDArray[np.complex128]:
+    """Sum over coils of conj(forward) reversed, of all triples that alternate, or else of all pairs that do."""
+
+    def of_pair(first: int) -> NDArray[np.complex128]:
+        one, other = navigators[first].astype(np.complex128), navigators[first + 1].astype(np.complex128)
+        forward, backward = (other, one) if is_reversed[first] else (one, other)
+        return (forward.conj() * backward).sum(axis=0)
+
+    turns = [bool(a != b) for a, b in pairwise(is_reversed)]
+    triples = [i for i in range(len(turns) - 1) if turns[i] and turns[i + 1]]
+    if not triples:
+        return np.sum([of_pair(i) for i in np.flatnonzero(turns)], axis=0)
+    total = np.zeros(navigators.shape[2], np.complex128)
+    for i in triples:
+        one, other = of_pair(i), of_pair(i + 1)
+        total += np.sqrt(np.abs(one) * np.abs(other)) * (np.exp(1j * np.angle(one)) + np.exp(1j * np.angle(other)))
+    return total
 
 
 def power_and_product(
