@@ -24,8 +24,8 @@ from perfline.gadgets.stage_data import (
     ScanHeader,
     VolumeKey,
 )
-from perfline.gadgets.stages.open_slice import OpenSlice, OpenVolume, Shape, keep_lines
-from perfline.gadgets.stages.prewhiten import Prewhiten, check_finite
+from perfline.gadgets.stages.open_slice import OpenSlice, OpenVolume, Shape, expected_lines, keep_lines
+from perfline.gadgets.stages.prewhiten import Prewhiten, check_finite, count_finite
 from perfline.recon.epi.ramp import ReadoutOperator, make_readout_operator, readout_positions
 from perfline.recon.parameters import TrapezoidReadout
 
@@ -95,15 +95,24 @@ class Accumulate:
             What the last of them completed.
         """
         volume = self._open.get(block.key.contrast)
-        if block.purpose is not Purpose.IMAGING or volume is None or volume.key != block.key:
+        if volume is None or volume.key != block.key or not self._whiten.expects(block.samples.shape[1:]):
             return 0, ()
-        opened = volume.slices.get(block.slice)
-        if opened is None or not self._whiten.expects(block.samples.shape[1:]):
+        if block.slice in volume.done or not self._slice_limits.minimum <= block.slice <= self._slice_limits.maximum:
             return 0, ()
-        n = keep_lines(opened, block, start, self._line_limits)
+        is_navigators = block.purpose is Purpose.NAVIGATOR
+        if not is_navigators and block.purpose is not Purpose.IMAGING:
+            return 0, ()
+        opened = volume.slices.get(block.slice) or OpenSlice(block[start])
+        if is_navigators:
+            n = self._keep_navigators(opened, block, start)
+        else:
+            n = keep_lines(opened, block, start, self._line_limits, self._header.acceleration, self._operators.keys())
         if n == 0:
             return 0, ()
+        volume.slices[block.slice] = opened
         self._whiten.count(n)
+        if is_navigators:
+            return n, ()
         return n, self._end_if_due(volume, block.slice, is_last=bool(block.is_last_in_slice[start + n - 1]))
 
     def finish(self) -> Iterator[object]:
@@ -174,9 +183,11 @@ class Accumulate:
             self._mixed_operators[pair] = replace(self._operators[forward], reversed=self._operators[backward].reversed)
         return self._mixed_operators[pair]
 
-    def _to_image_space(self, readout: Readout) -> NDArray[np.complex64]:
-        operator = self._operator(readout)
-        lines = readout.samples @ (operator.reversed if readout.is_reversed else operator.forward)
+    def _to_image_space(
+        self, samples: NDArray[np.complex64], operator: ReadoutOperator, *, is_reversed: bool
+    ) -> NDArray[np.complex64]:
+        """Regrid samples (..., n_coils, n_samples), and whiten them."""
+        lines = samples @ (operator.reversed if is_reversed else operator.forward)
         return lines if self._whiten.matrix is None else np.matmul(self._whiten.matrix, lines)
 
     def _add(self, readout: Readout) -> Iterable[object]:
@@ -226,13 +237,28 @@ class Accumulate:
 
     def _add_navigator(self, volume: OpenVolume, readout: Readout) -> Iterable[object]:
         opened = self._slice_of(volume, readout)
-        if opened.shots and opened.shots[-1] == opened.shot:
-            # the first navigator after image lines begins a new shot
-            opened.shot += 1
-        opened.navigators.append(self._to_image_space(readout))
-        opened.navigator_is_reversed.append(readout.is_reversed)
-        opened.navigator_shots.append(opened.shot)
+        line = self._to_image_space(readout.samples, self._operator(readout), is_reversed=readout.is_reversed)
+        opened.add_navigators([line], [readout.is_reversed])
         return ()
+
+    def _keep_navigators(self, opened: OpenSlice, block: ReadoutBlock, start: int) -> int:
+        """Put navigators of a block with those of their slice, up to the first of which there is something to say."""
+        shapes = {(block.samples.shape[2], pre, post) for pre, post in block.discards[start:].tolist()}
+        lines, limits = block.lines[start:], self._line_limits
+        is_within = limits.minimum <= lines.min() and lines.max() <= limits.maximum
+        if not is_within or len(shapes) > 1 or not shapes <= self._operators.keys():
+            return 0
+        # aligned, which the block's own need not be
+        samples = np.array(block.samples[start:], order="C")
+        n = count_finite(samples)
+        operator, is_reversed = self._operators[shapes.pop()], block.is_reversed[start : start + n]
+        regridded = np.empty((n, samples.shape[1], operator.forward.shape[1]), np.complex64)
+        for is_back in (False, True):
+            of_polarity = is_reversed == is_back
+            regridded[of_polarity] = self._to_image_space(samples[:n][of_polarity], operator, is_reversed=is_back)
+        if n:
+            opened.add_navigators(list(regridded), is_reversed.tolist())
+        return n
 
     def _add_line(self, volume: OpenVolume, readout: Readout) -> Iterable[object]:
         opened = self._slice_of(volume, readout)
@@ -294,10 +320,8 @@ class Accumulate:
         self._operator(readout)
 
     def _expected_lines(self, opened: OpenSlice) -> range:
-        """Lines that belong to a slice; under acceleration its first line tells the offset of the pattern."""
-        limits, step = self._line_limits, self._header.acceleration
-        offset = (opened.line_numbers[0] - limits.minimum) % step if opened.line_numbers else 0
-        return range(limits.minimum + offset, limits.maximum + 1, step)
+        first = opened.line_numbers[0] if opened.line_numbers else None
+        return expected_lines(self._line_limits, self._header.acceleration, first)
 
     def _missing(self, opened: OpenSlice) -> tuple[int, ...]:
         return tuple(sorted(set(self._expected_lines(opened)) - set(opened.line_numbers)))

@@ -25,6 +25,10 @@ SCAN = [
 LINES = [readout for readout in SCAN[: 3 + N_Y] if readout.purpose is Purpose.IMAGING]
 
 
+KNOWN = {(N_X, 0, 0), (N_X, 1, 0), (N_X, 0, 2)}
+"""Sizes of readouts that have been seen."""
+
+
 def opened(n=2):
     """The slice after its first lines."""
     one = OpenSlice(LINES[0], np.zeros((N_Y, N_COILS, N_X), np.complex64), n_expected=N_Y)
@@ -37,14 +41,15 @@ def opened(n=2):
     return one
 
 
-def changed(readout, *, line=None, **fields):
-    counters = readout.counters if line is None else replace(readout.counters, line=line)
+def changed(readout, *, line=None, slice_=None, **fields):
+    at = readout.counters
+    counters = replace(at, line=at.line if line is None else line, slice=at.slice if slice_ is None else slice_)
     return replace(readout, counters=counters, **fields)
 
 
 def test_a_whole_block_is_kept():
     one = opened()
-    assert keep_lines(one, block_of(LINES[2:]), 0, LIMITS) == N_Y - 2
+    assert keep_lines(one, block_of(LINES[2:]), 0, LIMITS, 1, KNOWN) == N_Y - 2
     np.testing.assert_array_equal(one.raw, [readout.samples for readout in LINES])
     assert one.line_numbers == [0, 1, 2, 3, 4, 5]
     assert one.is_reversed == [False, True] * 3
@@ -55,15 +60,15 @@ def test_the_polarities_may_discard_other_samples():
     one = opened()
     one.shapes = {False: (N_X, 1, 0), True: (N_X, 0, 2)}
     lines = [replace(r, discard_pre=int(not r.is_reversed), discard_post=2 * int(r.is_reversed)) for r in LINES[2:]]
-    assert keep_lines(one, block_of(lines), 0, LIMITS) == N_Y - 2
+    assert keep_lines(one, block_of(lines), 0, LIMITS, 1, KNOWN) == N_Y - 2
     one = opened()
     one.shapes = {False: (N_X, 0, 2), True: (N_X, 1, 0)}
-    assert keep_lines(one, block_of(lines), 0, LIMITS) == 0
+    assert keep_lines(one, block_of(lines), 0, LIMITS, 1, KNOWN) == 0
 
 
 def test_a_part_of_a_block_is_kept():
     one = opened()
-    assert keep_lines(one, block_of(LINES), 2, LIMITS) == N_Y - 2
+    assert keep_lines(one, block_of(LINES), 2, LIMITS, 1, KNOWN) == N_Y - 2
     np.testing.assert_array_equal(one.raw, [readout.samples for readout in LINES])
 
 
@@ -82,32 +87,49 @@ def test_a_part_of_a_block_is_kept():
 def test_a_line_to_be_talked_about_is_left(change):
     one = opened()
     odd = changed(LINES[3], **change)
-    assert keep_lines(one, block_of([LINES[2], odd, LINES[4]]), 0, LIMITS) == 1
+    assert keep_lines(one, block_of([LINES[2], odd, LINES[4]]), 0, LIMITS, 1, KNOWN) == 1
     assert one.line_numbers == [0, 1, 2]
-    assert keep_lines(one, block_of([LINES[2], odd, LINES[4]]), 1, LIMITS) == 0
+    assert keep_lines(one, block_of([LINES[2], odd, LINES[4]]), 1, LIMITS, 1, KNOWN) == 0
     assert len(one.shots) == len(one.is_reversed) == 3
     # what follows can still be kept
-    assert keep_lines(one, block_of([LINES[3], LINES[4]]), 0, LIMITS) == 2
+    assert keep_lines(one, block_of([LINES[3], LINES[4]]), 0, LIMITS, 1, KNOWN) == 2
     np.testing.assert_array_equal(one.raw[3], LINES[3].samples)
 
 
-def test_the_first_line_of_a_slice_and_of_a_polarity_are_left():
-    assert keep_lines(opened(0), block_of(LINES), 0, LIMITS) == 0
-    assert keep_lines(opened(1), block_of(LINES), 1, LIMITS) == 0
+def test_a_slice_and_a_polarity_may_begin_in_a_block():
+    one = OpenSlice(LINES[0])
+    assert keep_lines(one, block_of(LINES), 0, LIMITS, 1, KNOWN) == one.n_expected == N_Y
+    np.testing.assert_array_equal(one.raw, [readout.samples for readout in LINES])
+    assert one.shapes == {False: (N_X, 0, 0), True: (N_X, 0, 0)}
+    assert keep_lines(opened(1), block_of(LINES), 1, LIMITS, 1, KNOWN) == N_Y - 1
+
+
+def test_the_first_line_tells_the_pattern_of_an_accelerated_slice():
+    one = OpenSlice(LINES[1])
+    assert keep_lines(one, block_of(LINES[1::2]), 0, LIMITS, 2, KNOWN) == one.n_expected == 3
+    assert one.line_numbers == [1, 3, 5]
+
+
+def test_the_first_readouts_of_a_size_are_left():
+    assert keep_lines(OpenSlice(LINES[0]), block_of(LINES), 0, LIMITS, 1, ()) == 0
+    lines = [LINES[0], replace(LINES[1], discard_pre=2)]
+    one = OpenSlice(LINES[0])
+    assert keep_lines(one, block_of(lines), 0, LIMITS, 1, KNOWN) == 1
+    assert one.shapes == {False: (N_X, 0, 0)}
 
 
 def test_lines_of_another_size_are_left():
     odd = [replace(readout, samples=readout.samples[:, :-1]) for readout in LINES[2:4]]
-    assert keep_lines(opened(), block_of(odd), 0, LIMITS) == 0
+    assert keep_lines(opened(), block_of(odd), 0, LIMITS, 1, KNOWN) == 0
 
 
 def test_nothing_is_kept_after_the_end_of_the_slice():
     one = opened()
     last = replace(LINES[3], is_last_in_slice=True)
-    assert keep_lines(one, block_of([LINES[2], last, LINES[4]]), 0, LIMITS) == 2
+    assert keep_lines(one, block_of([LINES[2], last, LINES[4]]), 0, LIMITS, 1, KNOWN) == 2
     one = opened()
     one.n_expected = 4
-    assert keep_lines(one, block_of(LINES[2:]), 0, LIMITS) == 2
+    assert keep_lines(one, block_of(LINES[2:]), 0, LIMITS, 1, KNOWN) == 2
 
 
 def through_accumulate(items, **choice):
@@ -162,6 +184,7 @@ CHANGES = st.one_of(
     st.just({"purpose": Purpose.NAVIGATOR}),
     st.just({"purpose": Purpose.OTHER}),
     st.builds(lambda line: {"line": line}, st.integers(0, N_Y)),
+    st.builds(lambda index: {"slice_": index}, st.integers(0, N_SLICES)),
 )
 
 
