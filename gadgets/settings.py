@@ -39,7 +39,9 @@ _SECTIONS = {
         "n_virtual_coils",
         "sense_iterations",
         "sense_regularization",
+        "sense_start",
         "off_resonance",
+        "linear_shim",
         "n_time_segments",
         "gridding_tolerance",
         "n_threads",
@@ -72,7 +74,9 @@ _CHOICES = {
     "volume_images": ("magnitude", "complex"),
     "trajectory_units": ("header", *get_args(TrajectoryUnits)),
     "sensitivity_maps": ("adaptive", "espirit"),
+    "sense_start": ("zero", "previous"),
     "off_resonance": ("auto", "none", "field_map", "dual_echo"),
+    "linear_shim": ("none", "auto"),
 }
 
 # a range of whole numbers wants a whole number
@@ -122,7 +126,9 @@ class Settings:
     n_virtual_coils: int = 0
     sense_iterations: int = 8
     sense_regularization: float = 1e-3
+    sense_start: str = "zero"
     off_resonance: str = "auto"
+    linear_shim: str = "none"
     n_time_segments: int = 0
     gridding_tolerance: float = 4e-4
     n_threads: int = 0

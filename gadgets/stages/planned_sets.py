@@ -61,7 +61,7 @@ class PlannedSets:
     matrix : sequence of int
         Encoded pixels, (n_y, n_x) or (n_z, n_y, n_x).
     settings : Settings
-        Uses ``gridding_tolerance``, ``n_time_segments``.
+        Uses ``gridding_tolerance``, ``n_time_segments``, ``linear_shim``.
     n_threads : int
     is_undersampled : bool
         The sets leave gaps on purpose, which iterative SENSE fills.
@@ -159,9 +159,16 @@ class PlannedSets:
     def _correct(self, planned: PlannedSet) -> None:
         if self._field_maps is None:
             return
-        plans = off_resonance_plans(
-            planned.plan, planned.times, self._field_maps, self._settings.n_time_segments or None
-        )
+        n_segments = self._settings.n_time_segments or None
+        plans: Sequence[OffResonancePlan]
+        if self._settings.linear_shim == "auto":
+            # its own gradient for each slice, and so its own plan
+            plans = [
+                OffResonancePlan(planned.plan, planned.times, field_map, n_segments, linear_shim=True)
+                for field_map in self._field_maps
+            ]
+        else:
+            plans = off_resonance_plans(planned.plan, planned.times, self._field_maps, n_segments)
         planned.corrected.update(enumerate(plans))
         for plan in plans:
             _ = plan.shot_plans

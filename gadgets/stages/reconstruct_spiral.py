@@ -38,8 +38,8 @@ class ReconstructSpiral:
     ----------
     header : ScanHeader
     settings : Settings
-        Uses ``coil_combination``, ``sensitivity_maps``, ``sense_iterations``, ``sense_regularization``, ``n_threads``,
-        ``off_resonance``.
+        Uses ``coil_combination``, ``sensitivity_maps``, ``sense_iterations``, ``sense_regularization``,
+        ``sense_start``, ``n_threads``, ``off_resonance``.
     field_map : FieldMap, optional
         That the images are corrected with: it must lie where they lie.
 

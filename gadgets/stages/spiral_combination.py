@@ -38,6 +38,11 @@ with turns at the Nyquist distance, blood flow is 1.0, 0.9, 0.5 and 0.03 % too l
 _N_REFINEMENTS: Final = 3
 """Leave 0.03, 0.25 and 0.17 % of that; more would only make up what lies beyond the spiral."""
 
+_LABEL_STATES: Final = 2
+
+_Kind = tuple[int, int, int, bool]
+"""Set, phase and contrast, and whether it is M0: volumes that differ in none of these show the same."""
+
 _SENSES_PER_SLICE: Final = 4
 """Sets of which the iterative reconstructions are kept."""
 
@@ -49,12 +54,14 @@ class SpiralCombination:
     ----------
     header : ScanHeader
     settings : Settings
-        Uses ``coil_combination``, ``sensitivity_maps``, ``sense_iterations``, ``sense_regularization``, ``n_threads``.
+        Uses ``coil_combination``, ``sensitivity_maps``, ``sense_iterations``, ``sense_regularization``,
+        ``sense_start``, ``n_threads``.
 
     Raises
     ------
     ScanHeaderError
-        The image has other pixels than the encoding, or an accelerated scan is to be combined without maps.
+        The image has other pixels than the encoding, an accelerated scan is to be combined without maps, or iterations
+        are to start from the previous volume where the counters don't tell control from label.
     """
 
     def __init__(self, header: ScanHeader, settings: Settings) -> None:
@@ -67,6 +74,12 @@ class SpiralCombination:
                 f"coil_combination is sum_of_squares: expected adaptive in a scan accelerated by {header.acceleration},"
                 " which needs sensitivity maps"
             )
+        self._starts_before = settings.sense_start == "previous"
+        if self._starts_before and header.asl is not None and header.limits["set"].count != _LABEL_STATES:
+            raise ScanHeaderError(
+                "sense_start is previous: expected control and label as the two states of encodingLimits.set, since one"
+                f" must not start from the other, got {header.limits['set'].count}"
+            )
         self._n_slices = header.n_slices
         self._in_plane = (kept_pixels("y", header.phase_axis), kept_pixels("x", header.readout_axis))
         axis = header.partition_axis
@@ -75,6 +88,7 @@ class SpiralCombination:
         self._maps: NDArray[np.complex64] | None = None
         self._weights: NDArray[np.complex64] | None = None
         self._sense: dict[tuple[int, int], tuple[PlannedSet, CgSense]] = {}
+        self._solutions: dict[tuple[_Kind, int], NDArray[np.complex64]] = {}
 
     @property
     def is_ready(self) -> bool:
@@ -120,7 +134,7 @@ class SpiralCombination:
             return sum_of_squares(part.images)
         if self._n_iterations(part) == 0:
             return combine_coils(part.images, self._maps[part.slice])
-        return _solved(self._sense_of(part, self._maps[part.slice]), part.images)
+        return self._solved(part, self._maps[part.slice], part.images)
 
     def _slab(self, part: CoilImages) -> NDArray[np.complex64]:
         n_iterations = self._n_iterations(part)
@@ -130,13 +144,13 @@ class SpiralCombination:
         if self._maps is None:
             return np.stack([sum_of_squares(one) for one in images])
         if n_iterations:
-            return _solved(self._sense_of(part, self._maps), images)
+            return self._solved(part, self._maps, images)
         return np.stack([combine_coils(one, maps) for one, maps in zip(images, self._maps, strict=True)])
 
     def _volume(self, part: CoilImages) -> NDArray[np.complex64]:
         n_coils, n_z, n_y, n_x = part.images.shape
         if self._maps is not None and self._n_iterations(part):
-            return _solved(self._sense_of(part, self._maps), part.images)
+            return self._solved(part, self._maps, part.images)
         # pixel by pixel: the third axis may be part of the second
         flat = part.images.reshape(n_coils, n_z * n_y, n_x)
         if self._maps is None:
@@ -160,6 +174,21 @@ class SpiralCombination:
         is_planar = part.layout is not SpiralLayout.VOLUME
         return _N_REFINEMENTS if is_planar and len(part.planned.shots) <= _FEW_ARMS else 0
 
+    def _solved(
+        self, part: CoilImages, maps: NDArray[np.complex64], images: NDArray[np.complex64]
+    ) -> NDArray[np.complex64]:
+        """The iterative reconstruction of a slice or a slab, from 0 or from the last one of its kind."""
+        sense = self._sense_of(part, maps)
+        right_hand_side = sense.right_hand_side(images)
+        if not self._starts_before:
+            return sense.solve(right_hand_side, out=right_hand_side)
+        kind = part.key.set, part.key.phase, part.key.contrast, part.key.is_m0
+        place = kind, part.slice
+        image = sense.solve(right_hand_side, self._solutions.get(place), out=right_hand_side)
+        if part.is_complete:
+            self._solutions[place] = image
+        return image
+
     def _sense_of(self, part: CoilImages, maps: NDArray[np.complex64]) -> CgSense:
         """The iterative reconstruction of a slice or a slab, made once for each set."""
         key = (id(part.planned), part.slice)
@@ -178,8 +207,3 @@ class SpiralCombination:
         if part.layout is SpiralLayout.STACK:
             return SliceNormals([plan.normal_operator(planned.weights) for plan in planned.corrected.values()])
         return planned.corrected[part.slice].normal_operator(planned.weights)
-
-
-def _solved(sense: CgSense, images: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    right_hand_side = sense.right_hand_side(images)
-    return sense.solve(right_hand_side, out=right_hand_side)

@@ -11,8 +11,8 @@ SHOTS = ((0, 0), (1, 0), (2, 0))
 TIMES = np.arange(SCAN.n_samples) * 5e-6
 
 
-def planned_sets():
-    return PlannedSets((SCAN.n_y, SCAN.n_x), Settings(), 1)
+def planned_sets(**choice):
+    return PlannedSets((SCAN.n_y, SCAN.n_x), Settings(**choice), 1)
 
 
 def turned(angle):
@@ -71,6 +71,21 @@ def test_field_maps_correct_each_slice_with_its_own():
     after = sets.make(SHOTS, list(turned(0.3)), TIMES)
     for planned in (before, after):
         assert [planned.plan_of(index).field_map[0, 0] for index in (0, 1)] == [50, -50]
+
+
+def test_the_linear_part_of_each_map_goes_into_its_trajectory():
+    slopes = np.array([30, -20], np.float32)[:, None, None] * (np.arange(SCAN.n_x, dtype=np.float32) - SCAN.n_x // 2)
+    field_maps = np.broadcast_to(slopes, (2, SCAN.n_y, SCAN.n_x)).copy()
+    plain, moved = planned_sets(), planned_sets(linear_shim="auto")
+    for sets in (plain, moved):
+        sets.set_field_maps(field_maps)
+    without, with_ = (sets.make(SHOTS, list(SCAN.trajectory), TIMES) for sets in (plain, moved))
+    for index, slope in enumerate((30, -20)):
+        # k moves by n times the gradient times the time
+        shift = with_.plan_of(index).plan.trajectory - without.plan.trajectory
+        wanted = -SCAN.n_x * slope * TIMES
+        np.testing.assert_allclose((shift[..., 1] - wanted + 14) % SCAN.n_x, 14, atol=1e-3)  # modulo the grid
+        assert with_.plan_of(index).segments.n_segments < without.plan_of(index).segments.n_segments
 
 
 def test_sets_that_can_not_be_reconstructed_are_refused():

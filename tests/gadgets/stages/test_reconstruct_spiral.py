@@ -141,6 +141,33 @@ def test_an_accelerated_scan_gives_the_image_of_a_full_one(scan):
     assert error(of_type(half, Volume)[0].image, scan.truth) > 0.1
 
 
+@pytest.mark.parametrize("scan", [replace(SHOTS, n_slices=1), replace(STACK, n_shots=4, n_samples=400, wave=0.8)])
+def test_few_iterations_go_on_from_the_volume_before_of_the_same_kind(scan):
+    scan = replace(scan, acceleration=2, n_coils=8)
+    items = list(scan.volume(VolumeKey(0), purpose=Purpose.CALIBRATION))
+    for number in range(4):
+        items += scan.volume(VolumeKey(number, 0), shots=(0, 2))
+        items += scan.volume(VolumeKey(number, 1), shots=(0, 2), scale=0.5)
+    choices = {"sensitivity_maps": "espirit", "sense_iterations": 3, "sense_regularization": 1e-3}
+    cold = volumes_of(scan, items, **choices)
+    warm = volumes_of(scan, items, sense_start="previous", **choices)
+    many = volumes_of(scan, items, **choices | {"sense_iterations": 12})
+    left = [error(one.image, np.abs(other.image)) for one, other in zip(warm, many, strict=True)]
+    # the first of each kind starts from zero, the others each time from where the last one ended
+    np.testing.assert_array_equal(warm[0].image, cold[0].image)
+    assert left[6] < 0.5 * left[0]
+    # a label starts from labels alone: it is half of its control all along
+    for control, label in zip(warm[::2], warm[1::2], strict=True):
+        np.testing.assert_allclose(label.image, 0.5 * control.image, atol=1e-4)
+
+
+def test_iterations_start_from_an_earlier_volume_only_where_the_counters_tell_its_kind():
+    header = replace(SCAN.header, acceleration=2, limits={**SCAN.header.limits, "set": Limits()})
+    with pytest.raises(ScanHeaderError, match=r"sense_start is previous: expected control and label .* got 1"):
+        ReconstructSpiral(header, Settings(sense_start="previous"))
+    ReconstructSpiral(replace(header, asl=None), Settings(sense_start="previous"))
+
+
 def test_maps_of_either_kind_serve():
     adaptive, espirit = (volumes_of(SCAN, series(SCAN), sensitivity_maps=kind)[1] for kind in ("adaptive", "espirit"))
     assert error(espirit.image, SCAN.truth) < TOLERANCE
@@ -169,6 +196,22 @@ def test_off_resonance_is_corrected_with_a_given_map(scan):
         # 1e-3 of the phase factors on top
         assert error(volume.image, scan.truth) < TOLERANCE + 2e-3
     assert error(volumes_of(scan, series(scan), side, off_resonance="none")[1].image, scan.truth) > 0.04
+
+
+@pytest.mark.parametrize("scan", [SCAN, CUT_STACK], ids=["slices", "stack"])
+def test_the_linear_part_of_a_map_may_go_into_the_trajectory(scan):
+    scan = replace(scan, frequency=300.0)
+    # a slope that the samples do not have: what is right is what the map's own correction gives
+    slope = np.linspace(-200, 200, scan.truth.shape[2], dtype=np.float32)
+    flat, steep = (np.full(scan.truth.shape, 300, np.float32) + slope * steepness for steepness in (0, 1))
+    images = {}
+    for name, frequency, choice in (("flat", flat, "auto"), ("plain", steep, "none"), ("moved", steep, "auto")):
+        side = SideData(field_map=FieldMap(frequency, None, "map"))
+        images[name] = volumes_of(scan, series(scan), side, linear_shim=choice)[1].image
+    size = np.linalg.norm(images["plain"])
+    # 1e-3 of the phase factors each
+    assert np.linalg.norm(images["moved"] - images["plain"]) < 3e-3 * size
+    assert np.linalg.norm(images["flat"] - images["plain"]) > 1e-2 * size
 
 
 def test_a_field_map_of_another_grid_is_refused():
