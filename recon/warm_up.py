@@ -9,8 +9,8 @@ from functools import cache
 from perfline.recon import motion_kernels
 from perfline.recon.asl import kernels as asl_kernels
 from perfline.recon.asl import kinetic_kernels, multi_delay_kernels, region_kernels, robust_kernels
+from perfline.recon.coils import eigenvector_kernels, sense_kernels
 from perfline.recon.coils import kernels as coil_kernels
-from perfline.recon.coils import lane_eigenvectors, sense_kernels
 from perfline.recon.epi import kernels as epi_kernels
 from perfline.recon.epi import plan_kernels as epi_plan_kernels
 
@@ -23,7 +23,7 @@ KERNEL_MODULES: tuple[Callable[[], None], ...] = (
     kinetic_kernels.warm_up,
     multi_delay_kernels.warm_up,
     coil_kernels.warm_up,
-    lane_eigenvectors.warm_up,
+    eigenvector_kernels.warm_up,
     sense_kernels.warm_up,
     epi_kernels.warm_up,
     epi_plan_kernels.warm_up,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.recon.checks import check_finite, check_positive, check_shape
-from perfline.recon.coils import kernels, lane_eigenvectors
+from perfline.recon.coils import eigenvector_kernels, kernels
 from perfline.recon.coils.reference_coil import align_to_reference_inplace
 from perfline.recon.errors import ConditioningError, InputError
 from perfline.recon.fourier import centred_positions, image_to_kspace, kspace_to_image
@@ -136,7 +136,7 @@ def espirit_maps(
     energy = np.empty_like(eigenvalues)
     scale = _scale(calibration)
     n_x = matrix[1]
-    scratch = lane_eigenvectors.make_scratch(n_coils, n_x) if lane_eigenvectors.lanes_apply(n_x) else None
+    scratch = eigenvector_kernels.make_scratch(n_coils, n_x) if eigenvector_kernels.lanes_apply(n_x) else None
     for z in range(n_slices):
         scaled = calibration[z] * scale[z]
         sums = _sums_of_equal_distance(_projector(scaled, kernel, threshold), n_coils, kernel)
@@ -144,7 +144,7 @@ def espirit_maps(
         if scratch is None:
             kernels.image_eigenvectors(real, imag, _N_ITERATIONS, eigenvalues[z], maps[z])
         else:
-            lane_eigenvectors.image_eigenvectors(
+            eigenvector_kernels.image_eigenvectors(
                 real.ravel(), imag.ravel(), _N_ITERATIONS, scratch, eigenvalues[z], maps[z]
             )
         # in units common to all slices

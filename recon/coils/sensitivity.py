@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.recon.checks import check_finite, check_shape
-from perfline.recon.coils import kernels, lane_eigenvectors
+from perfline.recon.coils import eigenvector_kernels, kernels
 from perfline.recon.coils.reference_coil import align_to_reference_inplace
 from perfline.recon.errors import ConditioningError, InputError
 
@@ -107,8 +107,8 @@ class SensitivityEstimate:
             raise InputError(f"window: expected a positive odd number of pixels, got {window}")
         n_slices, n_coils, n_y, n_x = shape
         self._half = window // 2
-        has_lanes = lane_eigenvectors.lanes_apply(n_x)
-        self._scratch = lane_eigenvectors.make_scratch(n_coils, n_x, self._half) if has_lanes else None
+        has_lanes = eigenvector_kernels.lanes_apply(n_x)
+        self._scratch = eigenvector_kernels.make_scratch(n_coils, n_x, self._half) if has_lanes else None
         self._maps = np.empty(shape, np.complex64)
         self._energy = np.empty((n_slices, n_y, n_x), np.float32)
         self._exponents: dict[int, int] = {}
@@ -140,7 +140,7 @@ class SensitivityEstimate:
         if self._scratch is None:
             kernels.window_eigenvectors(real[None], imag[None], self._half, _N_ITERATIONS, energy, maps)
         else:
-            lane_eigenvectors.window_eigenvectors(
+            eigenvector_kernels.window_eigenvectors(
                 real.ravel(), imag.ravel(), self._half, _N_ITERATIONS, self._scratch, energy.ravel(), maps
             )
 

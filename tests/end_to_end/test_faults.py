@@ -209,7 +209,9 @@ def test_a_lost_navigator_is_reported_and_the_scan_goes_on(ghost_correction, num
     )
     wanted = volumes(run_messages(scan.messages, ghost_correction=ghost_correction))
     found = volumes(outcome)
-    assert [key for key in wanted if not is_same(found[key], wanted[key], "")] == [VolumeKey(0, 1)]
+    # no other volume changes; without drift two of different polarity tell the same as three, to the last digit
+    changed = [key for key in wanted if not is_same(found[key], wanted[key], "")]
+    assert changed == [VolumeKey(0, 1)] if number == 1 else set(changed) <= {VolumeKey(0, 1)}
     # and what is used is close: two navigators tell nearly what three tell; the lines of the slice are worse
     error = np.linalg.norm(found[drop.key].image - wanted[drop.key].image) / np.linalg.norm(wanted[drop.key].image)
     assert error < 0.05

@@ -87,7 +87,7 @@ def test_the_bound_of_what_waits():
         assert 1 << 20 < max(n_waiting) <= 4 << 20
         n_sent = len(n_waiting)
         assert 4 <= n_sent < 64
-        assert 0.2 <= time.monotonic() - start < 5
+        assert 0.2 <= time.monotonic() - start < 30
         # known from now on, and nothing is kept for it
         assert one.n_waiting == 0
         with pytest.raises(StreamError, match="took nothing"):

@@ -197,7 +197,7 @@ def test_a_failed_scan_does_not_wait_for_ever_for_a_client_that_still_sends(pair
     start = time.monotonic()
     session.send_error("the header is bad")
     session.close()
-    assert 0.3 <= time.monotonic() - start < 5
+    assert 0.3 <= time.monotonic() - start < 30
     stop.set()
     sender.join(10)
     # it had all the time to read why

@@ -97,7 +97,7 @@ def test_a_viewer_that_does_not_read_costs_nothing_but_the_oldest():
         for number in range(100):
             sink.write(replace(big, n_pairs=number))
         sink.close(SUMMARY)
-        assert time.perf_counter() - start < 1.0  # 10 us each, where a batch that is sent takes until it is read
+        assert time.perf_counter() - start < TIMEOUT  # a batch that waits for its reader would wait for ever
         messages = all_messages(connection)
     batches = [one for one in messages if isinstance(one, Batch)]
     kept = [item for batch in batches for item in batch.items]

@@ -5,7 +5,7 @@ import pytest
 from reference.sensitivity import estimate_sensitivity as estimate_sensitivity_twin
 from reference.trajectories import complex_noise
 
-from perfline.recon.coils import kernels, lane_eigenvectors
+from perfline.recon.coils import eigenvector_kernels, kernels
 from perfline.recon.coils.espirit import calibration_region, espirit_maps
 from perfline.recon.coils.sensitivity import estimate_sensitivity
 from perfline.recon.lanes.vector import lanes_available
@@ -31,8 +31,8 @@ def test_windows_equal_the_plain_kernel(n_coils, half, n_x):
     wanted_energy, energy = np.empty((2, 2, 9, n_x), np.float32)
     wanted, maps = np.empty((2, *images.shape), np.complex64)
     kernels.window_eigenvectors(real, imag, half, 16, wanted_energy, wanted)
-    scratch = lane_eigenvectors.make_scratch(n_coils, n_x, half)
-    lane_eigenvectors.window_eigenvectors(real.ravel(), imag.ravel(), half, 16, scratch, energy.ravel(), maps)
+    scratch = eigenvector_kernels.make_scratch(n_coils, n_x, half)
+    eigenvector_kernels.window_eigenvectors(real.ravel(), imag.ravel(), half, 16, scratch, energy.ravel(), maps)
     # the same sums in single precision, fused or not
     np.testing.assert_allclose(energy, wanted_energy, rtol=1e-5)
     np.testing.assert_allclose(maps, wanted, atol=1e-5)
@@ -51,8 +51,8 @@ def test_matrices_equal_the_plain_kernel(n_x):
     wanted_values, values = np.empty((2, n_y, n_x), np.float32)
     wanted, maps = np.empty((2, n_coils, n_y, n_x), np.complex64)
     kernels.image_eigenvectors(real, imag, 24, wanted_values, wanted)
-    scratch = lane_eigenvectors.make_scratch(n_coils, n_x)
-    lane_eigenvectors.image_eigenvectors(real.ravel(), imag.ravel(), 24, scratch, values, maps)
+    scratch = eigenvector_kernels.make_scratch(n_coils, n_x)
+    eigenvector_kernels.image_eigenvectors(real.ravel(), imag.ravel(), 24, scratch, values, maps)
     # single precision
     np.testing.assert_allclose(values, wanted_values, rtol=1e-5)
     np.testing.assert_allclose(maps, wanted, atol=1e-5)
@@ -62,8 +62,8 @@ def test_matrices_equal_the_plain_kernel(n_x):
 @pytest.mark.parametrize("has_lanes", [True, False])
 def test_either_way_the_maps_equal_the_twin(has_lanes, monkeypatch):
     if not has_lanes:
-        monkeypatch.setattr(lane_eigenvectors, "lanes_available", lambda: False)
-    assert lane_eigenvectors.lanes_apply(18) is has_lanes
+        monkeypatch.setattr(eigenvector_kernels, "lanes_available", lambda: False)
+    assert eigenvector_kernels.lanes_apply(18) is has_lanes
     images = coil_images((2, 3, 8, 18))
     maps = estimate_sensitivity(images)
     wanted, ratio = estimate_sensitivity_twin(images, 5)
@@ -80,7 +80,7 @@ def test_espirit_is_the_same_either_way(monkeypatch):
     kspace = np.exp(-(y**2 + x**2) / 30) * (complex_noise(4, (1, 3, 1, 1)) + 0.3 * complex_noise(5, (1, 3, 1, 1)) * x)
     calibration = calibration_region(kspace.astype(np.complex64), (12, 13))
     wide = espirit_maps(calibration, (20, 22), kernel=4)
-    monkeypatch.setattr(lane_eigenvectors, "lanes_available", lambda: False)
+    monkeypatch.setattr(eigenvector_kernels, "lanes_available", lambda: False)
     plain = espirit_maps(calibration, (20, 22), kernel=4)
     # single precision
     np.testing.assert_allclose(wide.eigenvalues, plain.eigenvalues, atol=1e-5)
@@ -88,12 +88,12 @@ def test_espirit_is_the_same_either_way(monkeypatch):
 
 
 def test_short_rows_are_for_the_plain_kernel():
-    assert not lane_eigenvectors.lanes_apply(15)
+    assert not eigenvector_kernels.lanes_apply(15)
 
 
 def test_warm_up_compiles_what_is_called():
-    lane_eigenvectors.warm_up()
-    called = [lane_eigenvectors.window_eigenvectors, lane_eigenvectors.image_eigenvectors]
+    eigenvector_kernels.warm_up()
+    called = [eigenvector_kernels.window_eigenvectors, eigenvector_kernels.image_eigenvectors]
     before = [len(kernel.signatures) for kernel in called]
     estimate_sensitivity(coil_images((1, 2, 6, 17)))
     espirit_maps(complex_noise(6, (1, 2, 8, 8)), (10, 17), kernel=3)
