@@ -159,7 +159,7 @@ def multi_delay_folder(folder: Path) -> Path:
     status[2, 4, 5] = 5
     files = [
         write_map(folder, f"{start}att.nii.gz", np.full(SHAPE, 1.2)),
-        write_map(folder, f"{start}desc-fitstatus_mask.nii.gz", status),
+        write_map(folder, f"{start}desc-fitstatus_dseg.nii.gz", status),
     ]
     scan_folder(
         folder,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from perfline.gadgets.report.scan_folder import FileKind, ScanFolder
+from perfline.gadgets.report.scan_folder import TERRITORIES, FileKind, ScanFolder
 from perfline.gadgets.report.scan_maps import ScanMaps
 from perfline.gadgets.report.wording import UNKNOWN, number_text, value_text
 from perfline.gadgets.writers.bids_sidecar import CBF_REFERENCE, FIT_REFERENCE
@@ -170,7 +170,7 @@ def _first_known(scan: _Scan, *names: str) -> str:
 
 def _scheme(scan: _Scan) -> str:
     """How many delays, and how they are encoded."""
-    if scan.folder.name_of(FileKind("dseg", "territories")):
+    if scan.folder.name_of(TERRITORIES):
         return "vessel-encoded"
     matrix = scan.value("EncodingMatrix")
     if isinstance(matrix, list) and matrix:

@@ -12,7 +12,17 @@ from perfline.gadgets.replay.nifti_file import NiftiSeries, read_nifti_series, r
 from perfline.gadgets.replay.table_file import read_table
 from perfline.gadgets.settings import Settings
 
-__all__ = ["FileKind", "ScanFolder", "clean_text", "file_kind", "head_regions", "read_scan_folder"]
+__all__ = [
+    "FIT_STATUS",
+    "FLOW_MASKS",
+    "TERRITORIES",
+    "FileKind",
+    "ScanFolder",
+    "clean_text",
+    "file_kind",
+    "head_regions",
+    "read_scan_folder",
+]
 
 SUMMARY: Final = "summary.json"
 
@@ -56,6 +66,12 @@ class FileKind:
     suffix: str
     desc: str = ""
     label: str = ""
+
+
+FIT_STATUS: Final = FileKind("dseg", "fitstatus")
+TERRITORIES: Final = FileKind("dseg", "territories")
+FLOW_MASKS: Final = (FileKind("mask", "brain"), FileKind("mask", "kidney"))
+"""Where blood flow was computed: of a scan one of these."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from perfline.gadgets.replay.nifti_file import NiftiSeries
 from perfline.gadgets.replay.nifti_header import volume_geometry
 from perfline.gadgets.report.content import Block, Figure, SideBySide, Text
 from perfline.gadgets.report.map_figures import HALF_WIDTH, map_figure, orientation_text
-from perfline.gadgets.report.scan_folder import FileKind, ScanFolder
+from perfline.gadgets.report.scan_folder import FIT_STATUS, FLOW_MASKS, TERRITORIES, FileKind, ScanFolder
 from perfline.gadgets.stage_data import SliceGeometry
 from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.gadgets.writers.montage import MontageRow, upper_window
@@ -62,7 +62,7 @@ def read_maps(folder: ScanFolder) -> ScanMaps:
     kind = FileKind(flow_name.lower())
     found = _Reader(folder)
     flow = found.read(kind)
-    mask = found.read(FileKind("mask", "brain"))
+    mask = found.read(*FLOW_MASKS)
     inside = None if mask is None else mask.data[0] > 0
     sidecar = folder.sidecar(kind)
     is_relative = flow is not None and sidecar.get("Units") == "arbitrary"
@@ -70,7 +70,7 @@ def read_maps(folder: ScanFolder) -> ScanMaps:
     masked = None
     if flow is not None:
         masked = _masked(flow.data, inside)
-        is_of_arteries = bool(folder.name_of(FileKind("dseg", "territories")))
+        is_of_arteries = bool(folder.name_of(TERRITORIES))
         parts = _part_names(sidecar, len(masked), "artery" if is_of_arteries else "map")
         rows += _flow_rows(masked, flow_name, parts, is_relative=is_relative)
     rows += _perfusion_rows(found, inside)
@@ -194,7 +194,7 @@ def _transit_rows(found: _Reader, inside: NDArray[np.bool_] | None) -> list[Mont
     times = found.read(FileKind("att"))
     if times is None:
         return []
-    status = found.read(FileKind("mask", "fitstatus"))
+    status = found.read(FIT_STATUS)
     image = _masked(times.data[0], inside)
     if status is not None:
         # where it is at a bound, or nothing is known of it, there is no time to show

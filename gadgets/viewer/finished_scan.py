@@ -14,7 +14,7 @@ from perfline.gadgets.errors import ConfigurationError, StreamError
 from perfline.gadgets.replay.nifti_file import NiftiSeries
 from perfline.gadgets.replay.nifti_header import volume_geometry
 from perfline.gadgets.replay.table_file import read_table
-from perfline.gadgets.report.scan_folder import FileKind, ScanFolder, read_scan_folder
+from perfline.gadgets.report.scan_folder import FIT_STATUS, FLOW_MASKS, FileKind, ScanFolder, read_scan_folder
 from perfline.gadgets.stage_data import (
     CbfVolume,
     Dropped,
@@ -170,7 +170,7 @@ def _flows(found: ScanFolder, n_pairs: int, n_rejected: int) -> Iterator[CbfVolu
     if flows is None:
         return
     errors = found.image(FileKind(name, "standarderror"))
-    mask = found.image(FileKind("mask", "brain"))
+    mask = next((mask for mask in map(found.image, FLOW_MASKS) if mask is not None), None)
     inside = np.isfinite(flows.data[0]) if mask is None else mask.data[0] > 0
     unit = "relative" if found.sidecar(FileKind(name)).get("Units") == "arbitrary" else "mL/100g/min"
     geometry = volume_geometry(flows)
@@ -209,7 +209,7 @@ def _fit(found: ScanFolder) -> KineticFit | None:
     times = found.image(FileKind("att"))
     if times is None:
         return None
-    status = found.image(FileKind("mask", "fitstatus"))
+    status = found.image(FIT_STATUS)
     codes = np.zeros(times.data[0].shape, np.uint8) if status is None else status.data[0].astype(np.uint8)
     _check_shape(found, times.data[0], codes)
     return KineticFit(times.data[0], _NOTHING, None, None, _NOTHING, codes, (), ())

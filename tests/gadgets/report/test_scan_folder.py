@@ -6,7 +6,17 @@ from nifti_scans import SHAPE
 from report_folders import SUMMARY, flow_map, scan_folder
 
 from perfline.gadgets.errors import ConfigurationError
-from perfline.gadgets.report.scan_folder import FileKind, clean_text, file_kind, head_regions, read_scan_folder
+from perfline.gadgets.report.scan_folder import (
+    FIT_STATUS,
+    FLOW_MASKS,
+    TERRITORIES,
+    FileKind,
+    clean_text,
+    file_kind,
+    head_regions,
+    read_scan_folder,
+)
+from perfline.gadgets.writers.bids_maps import MAP_NAMES
 
 
 @pytest.mark.parametrize(("where", "raw"), [("derivatives/perfline/sub-01/perf/", "sub-01/perf/"), ("", "")])
@@ -103,3 +113,8 @@ def test_texts_are_made_fit_for_any_format(tmp_path):
 
 def test_shapes_of_the_maps_are_ours(tmp_path):
     assert read_scan_folder(scan_folder(tmp_path)).image(FileKind("cbf")).data.shape == (1, *SHAPE)
+
+
+def test_what_is_looked_for_is_what_is_written():
+    written = {file_kind(f"sub-01_{name}.nii.gz") for name in MAP_NAMES}
+    assert {FIT_STATUS, TERRITORIES, *FLOW_MASKS} <= written
