@@ -27,6 +27,7 @@ from perfline.gadgets.stage_data import (
     VolumeKey,
 )
 from perfline.gadgets.stages.coil_images import SpiralLayout
+from perfline.gadgets.stages.encoded_grid import partition_notice
 from perfline.gadgets.stages.off_resonance import echo_difference, given_field_maps
 from perfline.gadgets.stages.prewhiten import Prewhiten, check_finite
 from perfline.gadgets.stages.spiral_gridding import SpiralGridding
@@ -96,6 +97,7 @@ class AccumulateSpiral:
         self._n_begun = 0
         self._counted: list[int] = []
         self._n_ignored = 0
+        self._is_coverage_said = False
 
     def process(self, item: object) -> Iterator[object]:
         """Take a readout; yield what it completed.
@@ -103,8 +105,8 @@ class AccumulateSpiral:
         Raises
         ------
         ReadoutError
-            Channel or sample count changes, a counter outside the limits, NaN, a trajectory that doesn't fit, an
-            interleaf that came before, a volume that has ended.
+            Channel or sample count changes, a counter outside the limits, NaN, a trajectory that doesn't fit or spans
+            no k-space, an interleaf that came before, a volume that has ended.
         ScanHeaderError
             An accelerated scan has no complete calibration before its first image.
         InputError, ConditioningError
@@ -134,13 +136,19 @@ class AccumulateSpiral:
 
     def _add(self, readout: Readout) -> Iterator[object]:
         is_calibration = readout.purpose is Purpose.CALIBRATION
+        # before the sizes: one that is foreign must not tell how many samples the others have
+        _check_extent(readout)
         self._whiten.check_sizes(readout)
         self._check_counters(readout)
         trajectory = self._trajectory.of(readout)
         check_finite(readout)
         self._check_calibration(readout)
         yield from self._whiten.start(readout)
+        is_first = self._gridding is None
         gridding = self._gridding_for(trajectory, readout)
+        if is_first and gridding.layout is SpiralLayout.STACK:
+            notice = partition_notice(self._header, self._settings, is_corrected=self._corrects(gridding))
+            yield from [] if notice is None else [notice]
         key = _key(readout)
         volume = self._open.get(key)
         if volume is None:
@@ -168,6 +176,9 @@ class AccumulateSpiral:
             yield from self._hand_on(gridding, volume, part)
         if gridding.sets.has_variants:
             yield Notice("info", "the trajectory of an interleaf changes: each new set is planned when it has come")
+        if gridding.coverage_text and not self._is_coverage_said:
+            self._is_coverage_said = True
+            yield Notice("warning", gridding.coverage_text)
 
     def _check_counters(self, readout: Readout) -> None:
         for name, in_mrd in _COUNTERS:
@@ -205,6 +216,10 @@ class AccumulateSpiral:
         if n_axes != self._gridding.n_axes:
             raise ReadoutError(f"trajectory: expected {self._gridding.n_axes} axes as before, got {n_axes}")
         return self._gridding
+
+    def _corrects(self, gridding: SpiralGridding) -> bool:
+        """Whether off-resonance is corrected, from the start or once the echoes have told it."""
+        return gridding.sets.has_field_maps or self._echo_difference is not None
 
     def _whitened(self, readout: Readout) -> NDArray[np.complex64]:
         """Samples that are kept, of whitened coils or, once they are known, virtual ones."""
@@ -323,6 +338,17 @@ class AccumulateSpiral:
         if self._settings.incomplete_volumes != "zero_fill" or volume.is_calibration or gridding.is_holding:
             return False
         return gridding.layout is SpiralLayout.STACK or not volume.absent
+
+
+def _check_extent(readout: Readout) -> None:
+    """Refuse a foreign readout: what stays at one place of k-space is no part of an image, whatever its flags say."""
+    n_kept = readout.samples.shape[1] - readout.discard_pre - readout.discard_post
+    if n_kept == 1:
+        raise ReadoutError("number_of_samples: expected a way through k-space, got one sample to keep")
+    own = readout.trajectory
+    # most end elsewhere than they begin: only of the others all samples are looked at
+    if own is not None and own.size and np.array_equal(own[0], own[-1]) and bool((own == own[0]).all()):
+        raise ReadoutError(f"trajectory: expected a way through k-space, got one place for all {len(own)} samples")
 
 
 def _key(readout: Readout) -> tuple[VolumeKey, bool]:

@@ -1,13 +1,16 @@
 """The grid on which a spiral is reconstructed, and the part of it that becomes the image."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from perfline.gadgets.errors import ScanHeaderError
-from perfline.gadgets.stage_data import ScanHeader
+from perfline.gadgets.settings import Settings
+from perfline.gadgets.stage_data import Notice, ScanHeader
+from perfline.recon.nufft.homodyne import is_one_sided
 from perfline.recon.nufft.stack import StackTransform
 from perfline.recon.parameters import ImageAxis
 
-__all__ = ["kept_pixels", "stack_transform"]
+__all__ = ["kept_pixels", "partition_notice", "partition_positions", "stack_transform", "uses_homodyne"]
 
 _SIZE_TOLERANCE = 1e-3
 """Headers round fields of view to a few digits."""
@@ -47,8 +50,53 @@ def kept_pixels(name: str, axis: ImageAxis) -> slice:
     return slice(start, start + axis.n_recon)
 
 
-def stack_transform(header: ScanHeader, n_threads: int) -> StackTransform:
-    """Make the transform along the partitions of a stack of spirals.
+def partition_positions(header: ScanHeader) -> NDArray[np.int64]:
+    """Where the partitions that are measured lie, ascending [cycles per slab]."""
+    limits = header.limits["partition"]
+    return np.arange(limits.minimum, limits.maximum + 1) - limits.center
+
+
+def uses_homodyne(header: ScanHeader, settings: Settings) -> bool:
+    """Whether the partitions are one-sided, and one reconstruction more is all it takes to make up for it."""
+    if header.partition_axis is None or header.acceleration > 1 or settings.sense_start == "previous":
+        return False
+    return settings.coil_combination != "sum_of_squares" and is_one_sided(partition_positions(header))
+
+
+def partition_notice(header: ScanHeader, settings: Settings, *, is_corrected: bool) -> Notice | None:
+    """Say what becomes of partitions that are never measured.
+
+    Parameters
+    ----------
+    header : ScanHeader
+        Of a stack of spirals.
+    settings : Settings
+    is_corrected : bool
+        Off-resonance is, slice by slice: homodyne does not go with it.
+    """
+    positions, axis = partition_positions(header), header.partition_axis
+    if axis is None or len(positions) >= axis.n_encoded:
+        return None
+    n_missing = f"partitions not measured: {axis.n_encoded - len(positions)} of {axis.n_encoded}"
+    reach = min(-int(positions[0]), int(positions[-1]))
+    # an even number of partitions has one more on one side
+    if abs(int(positions[0] + positions[-1])) <= 1:
+        return Notice("info", f"{n_missing}; they count as zero, slices are interpolated")
+    if uses_homodyne(header, settings) and not is_corrected:
+        return Notice(
+            "warning",
+            f"{n_missing}, at one end of k-space: homodyne makes up for them, with the phase of the {2 * reach + 1} in"
+            " the middle; where that changes quickly along the slices, the image is too weak",
+        )
+    return Notice(
+        "warning",
+        f"{n_missing}, at one end of k-space; they count as zero: slices are blurred, and blood flow of thin structures"
+        " is several per cent too low",
+    )
+
+
+def stack_transform(header: ScanHeader, n_threads: int, weights: ArrayLike | None = None) -> StackTransform:
+    """Make the transform along the partitions of a stack of spirals; `weights` as of `StackTransform`.
 
     Raises
     ------
@@ -66,5 +114,6 @@ def stack_transform(header: ScanHeader, n_threads: int) -> StackTransform:
         limits.center,
         axis.n_encoded,
         axis.n_recon,
+        weights=weights,
         n_threads=n_threads,
     )

@@ -17,6 +17,7 @@ from perfline.gadgets.stages.coil_images import CoilImages, SpiralLayout
 from perfline.gadgets.stages.same_place import check_place
 from perfline.gadgets.stages.slice_geometry import slab_geometry, slice_geometry
 from perfline.gadgets.stages.spiral_combination import SpiralCombination
+from perfline.recon.errors import ConditioningError
 
 __all__ = ["ReconstructSpiral"]
 
@@ -108,7 +109,13 @@ class ReconstructSpiral:
                 self._forget(item.key)
                 yield Dropped("volume", "readouts missing in the volume that gives the sensitivity maps", item.key)
                 return
-            self._learn(volume.waiting)
+            try:
+                self._learn(volume.waiting)
+            except ConditioningError as error:
+                # a volume without signal ends with itself: the next one gives the maps
+                self._forget(item.key)
+                yield Dropped("volume", str(error), item.key)
+                return
         for part in volume.waiting:
             self._combine(part, volume)
         del self._gathering[item.key]

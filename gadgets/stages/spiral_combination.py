@@ -14,7 +14,7 @@ from perfline.gadgets.errors import ScanHeaderError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.stages.coil_images import CoilImages, SpiralLayout
-from perfline.gadgets.stages.encoded_grid import kept_pixels, stack_transform
+from perfline.gadgets.stages.encoded_grid import kept_pixels, partition_positions, stack_transform, uses_homodyne
 from perfline.gadgets.stages.planned_sets import PlannedSet
 from perfline.gadgets.stages.spiral_gridding import n_threads_of
 from perfline.recon.coils.combination import combination_weights, combine_coils, sum_of_squares
@@ -22,6 +22,7 @@ from perfline.recon.coils.espirit import calibration_region, espirit_maps
 from perfline.recon.coils.sense import CgSense
 from perfline.recon.coils.sensitivity import estimate_sensitivity
 from perfline.recon.coils.slice_normals import Normal, SliceNormals
+from perfline.recon.nufft.homodyne import homodyne, homodyne_weights
 from perfline.recon.nufft.stack import StackTransform
 
 __all__ = ["SpiralCombination"]
@@ -85,6 +86,7 @@ class SpiralCombination:
         axis = header.partition_axis
         self._slices = slice(0, header.n_slices) if axis is None else kept_pixels("z", axis)
         self._stack: StackTransform | None = None
+        self._of_homodyne: tuple[StackTransform, StackTransform] | None = None
         self._maps: NDArray[np.complex64] | None = None
         self._weights: NDArray[np.complex64] | None = None
         self._sense: dict[tuple[int, int], tuple[PlannedSet, CgSense]] = {}
@@ -125,7 +127,7 @@ class SpiralCombination:
             case SpiralLayout.SLICES:
                 image[part.slice] = self._slice(part)[y, x]
             case SpiralLayout.STACK:
-                image[:] = self._slab(part)[:, y, x]
+                image[:] = self._partial_slab(part)[:, y, x]
             case SpiralLayout.VOLUME:
                 image[:] = self._volume(part)[self._slices, y, x]
 
@@ -136,11 +138,28 @@ class SpiralCombination:
             return combine_coils(part.images, self._maps[part.slice])
         return self._solved(part, self._maps[part.slice], part.images)
 
-    def _slab(self, part: CoilImages) -> NDArray[np.complex64]:
+    def _partial_slab(self, part: CoilImages) -> NDArray[np.complex64]:
+        """A slab; where its partitions are one-sided, with the phase of those in the middle.
+
+        Each volume has its own phase: that of another would take away what has drifted since.
+        """
+        if part.is_sliced or not uses_homodyne(self._header, self._settings):
+            return self._slab(part, self._transform())
+        if self._of_homodyne is None:
+            n_threads = n_threads_of(self._settings)
+            ramp, middle = homodyne_weights(partition_positions(self._header))
+            self._of_homodyne = (
+                stack_transform(self._header, n_threads, ramp),
+                stack_transform(self._header, n_threads, middle),
+            )
+        image, phase = (self._slab(part, transform) for transform in self._of_homodyne)
+        return homodyne(image, phase)
+
+    def _slab(self, part: CoilImages, transform: StackTransform) -> NDArray[np.complex64]:
         n_iterations = self._n_iterations(part)
         if self._weights is not None and n_iterations == 0 and not part.is_sliced:
-            return self._transform().combined(part.images, self._weights)
-        images = self._sliced(part)
+            return transform.combined(part.images, self._weights)
+        images = part.images if part.is_sliced else transform.coil_images(part.images)
         if self._maps is None:
             return np.stack([sum_of_squares(one) for one in images])
         if n_iterations:

@@ -17,6 +17,7 @@ from perfline.gadgets.stages.coil_images import CoilImages, SpiralLayout
 from perfline.gadgets.stages.encoded_grid import stack_transform
 from perfline.gadgets.stages.image_buffers import ImageBuffers
 from perfline.gadgets.stages.planned_sets import PlannedSet, PlannedSets, Shot
+from perfline.gadgets.stages.spiral_coverage import coverage_text
 from perfline.gadgets.stages.spiral_volume import OpenPart, OpenSpiralVolume
 from perfline.recon.errors import InputError
 from perfline.recon.nufft.incremental import IncrementalAdjoint
@@ -57,6 +58,9 @@ class SpiralGridding:
         self.sets = PlannedSets(matrix, settings, self.n_threads, is_undersampled=self._acceleration > 1)
         self.is_holding = False
         """Whether all samples are kept, because something is to be learnt first."""
+        self.coverage_text = ""
+        """What the interleaves of a set lack in k-space; the first such set counts."""
+        self._checked: PlannedSet | None = None
         self._waits_for_slab = False
         self._buffers = ImageBuffers()
         self._scratch: NDArray[np.complex64] | None = None
@@ -244,7 +248,11 @@ class SpiralGridding:
 
     def _planned(self, part: OpenPart) -> PlannedSet:
         ordered = [part.trajectories[number] for number in range(len(part.shots))]
-        return self.sets.make(part.shots, ordered, part.times)
+        planned = self.sets.make(part.shots, ordered, part.times)
+        if planned is not self._checked and not (self.coverage_text or part.is_cut or self._acceleration > 1):
+            self._checked = planned
+            self.coverage_text = coverage_text([line for line, _ in part.shots], ordered)
+        return planned
 
     def _sum(self, volume: OpenSpiralVolume, part: OpenPart, planned: PlannedSet, n_coils: int) -> IncrementalAdjoint:
         """The sum of a part, begun where it isn't yet."""

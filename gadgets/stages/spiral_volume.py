@@ -35,6 +35,8 @@ class OpenPart:
     planned: PlannedSet | None = None
     images: NDArray[np.complex64] | None = None
     total: IncrementalAdjoint | None = None
+    is_cut: bool = False
+    """Whether interleaves that did not come have been left out of the set."""
 
     @property
     def is_complete(self) -> bool:
@@ -69,7 +71,7 @@ class OpenPart:
         self.shots = tuple(self.shots[number] for number in present)
         self.trajectories = {place: self.trajectories[number] for place, number in enumerate(present)}
         self.samples = {place: self.samples[number] for place, number in enumerate(present)}
-        self.planned, self.total = None, None
+        self.planned, self.total, self.is_cut = None, None, True
 
 
 @dataclass

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from perfline.recon.errors import InputError
 from perfline.recon.fourier import centred_positions
-from perfline.recon.nufft.kaiser_bessel import best_shape, deapodisation, window
+from perfline.recon.nufft.kaiser_bessel import best_shape, deapodisation, rounding_gain, window
 
 __all__ = ["SMOOTH_SIZES", "Grid", "GridAxis", "choose_grid", "try_grid"]
 
@@ -27,10 +27,14 @@ WIDTHS = range(2, 10)
 """Windows that a plan may use."""
 LEAST_OVERSAMPLING = 1.2
 MOST_OVERSAMPLING = 2.05
-_ROUNDING = 7e-7
-"""Relative l2 error of single-precision arithmetic, measured; 1e-6 must leave room for it."""
+_ROUNDING = 2.5e-8
+"""Relative l2 error of one addition in single precision, measured: `_rounding_squared` counts them."""
+_ADDITIONS_OF_FFT = 27.0
+"""What a transform of the grid rounds, in additions."""
 _MARGIN = 0.95
 """The error of few samples or pixels scatters about the predicted one."""
+_LEAST_SHARE = 0.3
+"""Of the tolerance, is always left to the window."""
 _CYCLES_PER_CELL = 1.1
 _CYCLES_PER_FFT_PASS = 4.5
 """Of 16 transforms at once: per sample and cell; per grid point and halved logarithm. Only their ratio counts."""
@@ -184,12 +188,12 @@ def try_grid(matrix: Sequence[int], tolerance: float, n_samples: int, sizes: Seq
     Grid or None
         None if no allowed size gives this tolerance.
     """
-    budget = _MARGIN**2 * (tolerance**2 - _ROUNDING**2) / len(matrix)
+    density = n_samples / float(np.prod(matrix))
     best: tuple[float, Grid] | None = None
     for width in WIDTHS:
         axes, squared = [], 0.0
         for n in matrix:
-            n_grid = _smallest_size(n, width, budget, sizes)
+            n_grid = _smallest_size(n, width, _AxisBudget(tolerance, len(matrix), density), sizes)
             if n_grid is None:
                 break
             axes.append(GridAxis(n, n_grid, width))
@@ -201,8 +205,40 @@ def try_grid(matrix: Sequence[int], tolerance: float, n_samples: int, sizes: Seq
     return None if best is None else best[1]
 
 
-def _smallest_size(n: int, width: int, budget: float, sizes: Sequence[int]) -> int | None:
-    """Smallest allowed grid size of an axis with a squared error within the budget; the error falls with the size."""
+@dataclass(frozen=True)
+class _AxisBudget:
+    """What is asked of each axis: the squared error of its window, all axes alike, with the rounding.
+
+    ``density`` is the number of samples for each pixel of the image.
+    """
+
+    tolerance: float
+    n_axes: int
+    density: float
+
+    def allows(self, n: int, n_grid: int, width: int) -> bool:
+        """Whether the axis is good enough; the error falls with the grid size."""
+        squared = self.n_axes * best_shape(n, n_grid, width)[1] / _MARGIN**2
+        if squared > self.tolerance**2:
+            return False
+        rounding = _rounding_squared(n, n_grid, width, self.n_axes, self.density)
+        # many samples in each cell, summed in single precision, may exceed any tolerance: no grid would help
+        return squared <= max(self.tolerance**2 - rounding, (_LEAST_SHARE * self.tolerance) ** 2)
+
+
+def _rounding_squared(n: int, n_grid: int, width: int, n_axes: int, density: float) -> float:
+    """Squared relative error of single precision, the other axes being like this one.
+
+    A cell sums ``density (width n / n_grid)^n_axes`` samples, and a sample ``width^n_axes`` cells; the error of a sum
+    grows with the root of its length. All but the latter is amplified where the window is undone.
+    """
+    additions = density * (width * n / n_grid) ** n_axes + _ADDITIONS_OF_FFT
+    amplified = rounding_gain(n, n_grid, width) ** n_axes * additions
+    return _ROUNDING**2 * (amplified + float(width) ** n_axes)
+
+
+def _smallest_size(n: int, width: int, budget: _AxisBudget, sizes: Sequence[int]) -> int | None:
+    """Smallest allowed grid size of an axis within the budget."""
     # a sample must not touch a cell twice
     allowed = [
         size
@@ -212,7 +248,7 @@ def _smallest_size(n: int, width: int, budget: float, sizes: Sequence[int]) -> i
     low, high = 0, len(allowed)
     while low < high:
         middle = (low + high) // 2
-        if best_shape(n, allowed[middle], width)[1] <= budget:
+        if budget.allows(n, allowed[middle], width):
             high = middle
         else:
             low = middle + 1

@@ -52,7 +52,9 @@ class NufftPlan:
     matrix : sequence of int
         Pixels (n_y, n_x) or (n_z, n_y, n_x).
     tolerance : float
-        Relative l2 error against the sums of the Notes, for white data; 1e-6 to 0.1.
+        Relative l2 error against the sums of the Notes, for white data; 1e-6 to 0.1. The rounding of single precision
+        is part of it. Where a cell of the grid sums very many samples, over some thousand, that alone may reach 1e-6:
+        it grows as 2e-8 times the root of their number.
     n_threads : int
         Threads of one call.
     path : {"auto", "wide", "portable"}

@@ -39,6 +39,8 @@ class StackTransform:
     shift : float
         Where the middle of the slices lies on the encoded slab [slices]: what is at ``shift`` appears at slice
         ``n_recon // 2``.
+    weights : float array (n_partitions,), optional
+        Factor of each partition, as of `perfline.recon.nufft.homodyne`; 1 where left out.
     n_threads : int
         Threads of one call.
     path : {"auto", "wide", "portable"}
@@ -52,8 +54,8 @@ class StackTransform:
 
     Notes
     -----
-    ``image(z) = n_encoded**-0.5 sum_p partition(p) exp(2 pi i k_p (z - n_recon // 2 + shift) / n_encoded)`` with ``k_p
-    = partition_numbers[p] - centre``: the unitary centred inverse transform of `perfline.recon.fourier`, cropped.
+    ``image(z) = n_encoded**-0.5 sum_p w_p partition(p) exp(2 pi i k_p (z - n_recon // 2 + shift) / n_encoded)`` with
+    ``k_p = partition_numbers[p] - centre``: the unitary centred inverse transform of `perfline.recon.fourier`, cropped.
 
     The object holds the buffers of a call and serves one caller at a time.
 
@@ -73,6 +75,7 @@ class StackTransform:
         n_recon: int,
         *,
         shift: float = 0.0,
+        weights: ArrayLike | None = None,
         n_threads: int = 1,
         path: StackPathName = "auto",
     ) -> None:
@@ -90,13 +93,18 @@ class StackTransform:
         self._path = path
         k = _positions(partition_numbers, centre, self.n_encoded)
         self.n_partitions = k.size
+        factors = np.ones(k.size) if weights is None else np.asarray(weights, np.float64)
+        check_shape("weights", factors, (self.n_partitions,))
+        check_finite("weights", factors)
         pixels = centred_positions(self.n_recon)
         turns = np.outer(pixels + shift, k) / self.n_encoded
-        self._matrix = (np.exp(2j * np.pi * turns) / np.sqrt(self.n_encoded)).astype(np.complex64)
+        self._matrix = (factors * np.exp(2j * np.pi * turns) / np.sqrt(self.n_encoded)).astype(np.complex64)
         if path != "portable" and lanes_available():
-            self._make_tables(k, pixels, shift)
+            self._make_tables(k, pixels, shift, factors)
 
-    def _make_tables(self, k: NDArray[np.int64], pixels: NDArray[np.float64], shift: float) -> None:
+    def _make_tables(
+        self, k: NDArray[np.int64], pixels: NDArray[np.float64], shift: float, factors: NDArray[np.float64]
+    ) -> None:
         """Tables and buffers of the kernels."""
         is_fast = self.n_encoded in LANE_SIZES
         n_grid = self.n_encoded if is_fast else LANE_SIZES[0]
@@ -104,7 +112,7 @@ class StackTransform:
         scale = np.full(bins.size, self.n_encoded**-0.5, np.float32)
         self._fft: FftTables = LaneFft(n_grid, bins, scale).tables
         n_cells = self.n_encoded if is_fast else k.size
-        phases = np.exp(2j * np.pi * k * shift / self.n_encoded) if is_fast else np.ones(k.size)
+        phases = factors * np.exp(2j * np.pi * k * shift / self.n_encoded) if is_fast else np.ones(k.size)
         self._tables = (
             k % self.n_encoded if is_fast else np.arange(k.size),
             phases.astype(np.complex64).view(np.float32),

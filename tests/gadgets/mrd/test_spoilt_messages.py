@@ -26,7 +26,7 @@ from perfline.recon.errors import PerflineError
 
 MESSAGES = list(mrd_golden.MESSAGES.values())
 SEEDS = st.integers(0, 2**63)
-FEW = settings(max_examples=100, deadline=2000)
+FEW = settings(max_examples=100, deadline=20_000)
 
 
 def look_at(item) -> None:

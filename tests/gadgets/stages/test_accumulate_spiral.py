@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from perfline.recon.errors import ConditioningError, InputError
 
 SCAN = GaussianScan(n_slices=2)
 STACK = GaussianScan(n_slices=9, n_partitions=12)
+WAY = np.linspace(-0.4, 0.4, SCAN.n_samples, dtype=np.float32)[:, None]
 
 
 def stage(scan=SCAN, **settings):
@@ -125,11 +127,18 @@ def test_a_stack_leaves_with_its_last_readout():
         ({"counters": Counters(slice=5)}, r"idx.slice: expected 0 to 1 \(encodingLimits\), got 5"),
         ({"counters": Counters(partition=1)}, r"idx.kspace_encode_step_2: expected 0 to 0 \(encodingLimits\), got 1"),
         ({"counters": Counters()}, "repetition 0: slice 0: interleaf 0 came twice"),
-        ({"trajectory": np.full((SCAN.n_samples, 2), 0.7, np.float32)}, "declared normalized, expected -0.5 ... 0.5"),
+        ({"trajectory": np.concatenate([WAY, WAY + 0.3], axis=1)}, "declared normalized, expected -0.5 ... 0.5"),
         ({"trajectory": np.full((SCAN.n_samples, 2), np.nan, np.float32)}, "trajectory: expected finite values"),
-        ({"trajectory": np.zeros((SCAN.n_samples, 1), np.float32)}, "trajectory_dimensions: expected 2 or 3, got 1"),
-        ({"trajectory": np.zeros((9, 2), np.float32)}, "trajectory: expected 560 samples as in the data, got 9"),
+        ({"trajectory": WAY}, "trajectory_dimensions: expected 2 or 3, got 1"),
+        (
+            {"trajectory": np.concatenate([WAY, WAY], axis=1)[:9]},
+            "trajectory: expected 560 samples as in the data, got 9",
+        ),
         ({"trajectory": None}, "trajectory: expected one in the readout as in those before, got none"),
+        (
+            {"trajectory": np.full_like(WAY, 0.1)},
+            "trajectory: expected a way through k-space, got one place for all 560",
+        ),
         ({"discard_pre": 7}, "slice 0: discard_pre, discard_post: expected 560 samples .* got 553"),
     ],
 )
@@ -255,6 +264,65 @@ def test_a_foreign_readout_of_one_sample_is_ignored_and_counted():
     results = feed([stage()], [foreign, *SCAN.volume(VolumeKey(0)), foreign])
     assert len(images_of(results)) == 2
     assert any(n.text.startswith("2 readouts were neither imaging nor noise") for n in of_type(results, Notice))
+
+
+def foreign(n_samples, place, **fields):
+    """A readout without a flag that does not move."""
+    samples = np.ones((SCAN.n_coils, n_samples), np.complex64)
+    trajectory = None if place is None else np.full((n_samples, 2), place, np.float32)
+    return Readout(samples, Counters(), Purpose.IMAGING, sample_time=5e-6, trajectory=trajectory, **fields)
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 5, -1])
+@pytest.mark.parametrize(
+    "odd",
+    [foreign(1, 0.0), foreign(1, 0.3), foreign(1, None), foreign(40, 0.0), foreign(9, 0.2, discard_pre=8)],
+    ids=["one sample", "elsewhere", "no trajectory", "does not move", "one is kept"],
+)
+def test_a_foreign_readout_without_a_flag_spoils_nothing_wherever_it_comes(odd, at):
+    # with a noise scan: 0 is before it, 1 before the first readout of the image
+    noise = np.random.default_rng(3).standard_normal((SCAN.n_coils, 4096, 2)) @ np.array([1, 1j])
+    first = Readout(noise.astype(np.complex64), Counters(), Purpose.NOISE, sample_time=SCAN.sample_time)
+    items = [first, *SCAN.volume(VolumeKey(0)), *SCAN.volume(VolumeKey(0, 1))]
+    accumulate, plain = stage(), feed([stage()], items)
+    before, after = (items, []) if at < 0 else (items[:at], items[at:])
+    results = feed([accumulate], before, finish=False)
+    with pytest.raises(ReadoutError, match="expected a way through k-space, got one"):
+        feed([accumulate], [odd], finish=False)
+    results += feed([accumulate], after)
+    assert of_type(results, Notice) == of_type(plain, Notice)
+    for one, other in zip(of_type(results, CoilImages), of_type(plain, CoilImages), strict=True):
+        assert (one.key, one.slice, one.order) == (other.key, other.slice, other.order)
+        np.testing.assert_array_equal(one.images, other.images)
+
+
+def coverage_notices(trajectory, scan=SCAN):
+    results = feed([stage(scan)], [r for n in (0, 1) for r in scan.volume(VolumeKey(n), trajectory=trajectory)])
+    return [n for n in of_type(results, Notice) if n.text.startswith("coverage of k-space")]
+
+
+def test_gaps_between_the_interleaves_are_said_once():
+    scan = GaussianScan(n_slices=2, n_shots=4, n_samples=400)
+    even = scan.trajectory
+    assert coverage_notices(even, scan) == []
+    (notice,) = coverage_notices(even[[0, 1, 2, 0]], scan)
+    assert notice.level == "warning"
+    # turns 0.8 apart, one of four missing
+    assert re.search(
+        r"interleaves 0, 3 have the same trajectory; 4 interleaves leave gaps of up to 1\.[67]", notice.text
+    )
+    assert re.search(r"more than (5|6)\d% of the field of view is aliased", notice.text)
+
+
+def test_gaps_of_an_accelerated_or_incomplete_set_are_meant_or_named_already():
+    scan = GaussianScan(n_slices=2, n_shots=4, n_samples=400)
+    items = list(scan.volume(VolumeKey(0), shots=(0, 1, 2)))
+    results = feed([stage(scan, incomplete_volumes="zero_fill")], items)
+    assert len(images_of(results)) == 2
+    fast = replace(scan, acceleration=2)
+    calibration = list(fast.volume(VolumeKey(0), purpose=Purpose.CALIBRATION))
+    results += feed([stage(fast)], [*calibration, *fast.volume(VolumeKey(0), shots=(0, 2))])
+    assert not any(n.text.startswith("coverage") for n in of_type(results, Notice))
 
 
 def test_a_trajectory_without_the_centre_is_refused():

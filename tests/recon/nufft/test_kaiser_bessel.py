@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from perfline.recon.nufft.kaiser_bessel import best_shape, deapodisation, mean_squared_error, window, window_transform
+from perfline.recon.nufft.kaiser_bessel import (
+    best_shape,
+    deapodisation,
+    mean_squared_error,
+    rounding_gain,
+    window,
+    window_transform,
+)
 
 
 def test_window_is_even_peaked_and_of_finite_support():
@@ -51,3 +58,39 @@ def test_deapodisation_undoes_the_window_up_to_the_predicted_error():
     error = waves - np.exp(2j * np.pi * np.outer(positions, x) / n_grid)
     # mean over positions of one cell and pixels: what is predicted, up to replicas beyond the fourth
     assert np.mean(np.abs(error) ** 2) == pytest.approx(squared_error, rel=0.05)
+
+
+@pytest.mark.parametrize(("n", "n_grid", "width"), [(220, 294, 9), (128, 210, 8)])
+def test_error_of_wide_windows_is_that_of_all_pixels(n, n_grid, width):
+    shape, squared_error = best_shape(n, n_grid, width)
+    x = np.arange(n) - n // 2
+    positions = np.random.default_rng(0).uniform(0, n_grid, 400)
+    first = np.ceil(positions - width / 2)
+    cells = first[:, None] + np.arange(width)
+    weights = window(cells - positions[:, None], width, shape)
+    waves = np.einsum("jc,jcx->jx", weights, np.exp(2j * np.pi * cells[:, :, None] * x / n_grid))
+    waves *= deapodisation(x, n_grid, width, shape)
+    error = np.mean(np.abs(waves - np.exp(2j * np.pi * np.outer(positions, x) / n_grid)) ** 2)
+    # 49 of the pixels are taken, of half an axis, and 400 positions
+    assert error == pytest.approx(squared_error, rel=0.12)
+
+
+def test_rounding_gain_is_what_noise_on_the_grid_becomes():
+    n, n_grid, width = 20, 28, 8
+    rng = np.random.default_rng(1)
+    x, shape = np.arange(n) - n // 2, best_shape(n, n_grid, width)[0]
+    undo = deapodisation(x, n_grid, width, shape)
+    positions = rng.uniform(0, n_grid, 20000)
+    samples = rng.choice([-1.0, 1.0], positions.size)
+    cells = (np.ceil(positions - width / 2)[:, None] + np.arange(width)).astype(int)
+    weights = window(cells - positions[:, None], width, shape)
+    grid = np.zeros(n_grid)
+    np.add.at(grid, cells % n_grid, samples[:, None] * weights)
+    back = np.exp(2j * np.pi * np.outer(x, np.arange(n_grid)) / n_grid)
+    wanted = np.exp(2j * np.pi * np.outer(x, positions) / n_grid) @ samples
+    powers = []
+    for _ in range(300):
+        noise = rng.standard_normal(n_grid) * np.sqrt(np.mean(grid**2))
+        powers.append(np.mean(np.abs((back @ noise) * undo) ** 2))
+    # one draw of samples: their power on so few cells scatters by a fifth
+    assert np.mean(powers) / np.mean(np.abs(wanted) ** 2) == pytest.approx(rounding_gain(n, n_grid, width), rel=0.5)

@@ -37,6 +37,35 @@ def test_both_directions_are_within_the_tolerance(path, trajectory, matrix, tole
     assert relative_error(plan.forward(image)[2].ravel(), forward_dtft(image[2], trajectory)) < tolerance
 
 
+@pytest.mark.parametrize(
+    ("trajectory", "matrix"),
+    [
+        (scattered(4, 1500, (16, 18, 20)), (16, 18, 20)),
+        (scattered(4, 2000, (9, 24, 17)), (9, 24, 17)),
+        (scattered(4, 2000, (64, 60)), (64, 60)),
+        (scattered(2, 1000, (220, 200)), (220, 200)),
+        (spiral(4, 4000, (96, 112)), (96, 112)),
+    ],
+    ids=["many samples in a cell", "uneven", "small plane", "large plane", "spiral"],
+)
+@pytest.mark.parametrize("tolerance", [1e-6, 2e-6])
+def test_rounding_is_part_of_the_tolerance(path, trajectory, matrix, tolerance):
+    plan = NufftPlan(trajectory, matrix, tolerance, path=path)
+    samples, image = complex_noise(1, plan.sample_shape), complex_noise(2, matrix)
+    assert relative_error(plan.adjoint(samples), adjoint_dtft(samples, trajectory, matrix)) < tolerance
+    some = trajectory[:1, ::5]
+    # a fifth of the samples of the first shot tells the error well enough, and the sums take long
+    assert relative_error(plan.forward(image)[0, ::5], forward_dtft(image, some)) < tolerance
+
+
+def test_sums_of_very_many_samples_are_planned_all_the_same():
+    matrix = (6, 8)
+    plan = NufftPlan(scattered(1, 60000, matrix), matrix, 1e-6)
+    samples = complex_noise(1, plan.sample_shape)
+    # 80000 samples in a cell: 2e-8 times the root, with no more to be had in single precision
+    assert relative_error(plan.adjoint(samples), adjoint_dtft(samples, plan.trajectory, matrix)) < 8e-6
+
+
 @pytest.mark.parametrize(("trajectory", "matrix"), TRAJECTORIES, ids=lambda v: None)
 def test_forward_and_adjoint_are_an_adjoint_pair(path, trajectory, matrix):
     plan = NufftPlan(trajectory, matrix, 1e-2, path=path)

@@ -52,10 +52,10 @@ def test_linearity(path, matrix, n_samples, factor):
     plan = drawn(path, matrix, 1, n_samples, n_samples)
     c = np.complex64(factor)
     samples, images = complex_noise(1, (2, *plan.sample_shape)), complex_noise(2, (2, *matrix))
-    # rounding of the sums, which the deapodisation amplifies where the oversampling is low
+    # rounding of the sums, which the deapodisation amplifies where the oversampling is low: well below the tolerance
     for transform, inputs in ((plan.adjoint, samples), (plan.forward, images)):
         both = transform(inputs[0] + c * inputs[1])
-        assert relative_error(both, transform(inputs[0]) + c * transform(inputs[1])) < 1e-5
+        assert relative_error(both, transform(inputs[0]) + c * transform(inputs[1])) < 0.3 * TOLERANCE
 
 
 @few
