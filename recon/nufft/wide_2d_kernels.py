@@ -77,7 +77,6 @@ class Buffers2D(NamedTuple):
     between: NDArray[np.float32]
     line: NDArray[np.float32]
     scratch: NDArray[np.float32]
-    block: NDArray[np.float32]
     rows: NDArray[np.int64]
     coils: NDArray[np.int64]
     ring_lines: NDArray[np.int64]
@@ -182,7 +181,7 @@ def adjoint_columns(
     for block in range(first, end):
         if tables.bands[band + 1] == block:
             band += 1
-            load_band(band, samples, coils, weights, tables, buffers.rows, buffers.block[thread], table)
+            load_band(band, samples, coils, weights, tables, table)
         name_lines(block * BLOCK_WIDTH, geometry.n_ring, geometry.line_stride, lines)
         _add_block(width, starts[block], starts[block + 1], tables.places, tables.weights, table, lines, ring)
         for i in range(BLOCK_WIDTH):
@@ -380,4 +379,4 @@ def forward_units(
         forward_rows(0, geometry.n_y, geometry, x, images, buffers.rows, coils, line, scratch, columns)
         forward_columns(0, n_blocks, thread, tables, geometry, y, columns, buffers, table)
         name_coils(unit, n_transforms, 2 * n_samples, coils)
-        store_samples(table, tables.slots, 0, n_samples, coils, buffers.rows, buffers.block[thread], samples)
+        store_samples(table, tables.slots, 0, n_samples, coils, samples)

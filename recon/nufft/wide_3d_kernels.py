@@ -17,7 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from perfline.recon.lanes.fft import FftTables, crop_transform, pad_transform
-from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, splat, store, stream_rows, transpose_rows
+from perfline.recon.lanes.transposition import stream_rows, transpose_rows
+from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, splat, store
 from perfline.recon.nufft.wide_kernels import (
     BLOCK,
     add_cells,
@@ -80,7 +81,6 @@ class Buffers3D(NamedTuple):
     between: NDArray[np.float32]
     line: NDArray[np.float32]
     scratch: NDArray[np.float32]
-    block: NDArray[np.float32]
     rows: NDArray[np.int64]
     coils: NDArray[np.int64]
     ring_rows: NDArray[np.int64]
@@ -374,8 +374,7 @@ def adjoint_planes(
     for block in range(first, end):
         if tables.bands[band + 1] == block:
             band += 1
-            coils, run = buffers.coils[thread], buffers.block[thread]
-            load_band(band, samples, coils, sample_weights, tables, buffers.rows, run, table)
+            load_band(band, samples, buffers.coils[thread], sample_weights, tables, table)
         # of the blocks before, only what reaches beyond their own planes
         least = max(0, (begin - block) * PLANES - width + 1)
         for row in range(n_rows):

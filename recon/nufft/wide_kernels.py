@@ -17,19 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from perfline.recon.lanes.vector import (
-    CELL,
-    LANES,
-    broadcast,
-    constant,
-    fma,
-    load,
-    prefetch,
-    splat,
-    store,
-    stream_rows,
-    transpose_rows,
-)
+from perfline.recon.lanes.transposition import cells_to_rows, rows_to_cells, stream_rows, transpose_rows
+from perfline.recon.lanes.vector import CELL, LANES, broadcast, constant, fma, load, prefetch, splat, store
 from perfline.recon.nufft.wide_tables import RUN, SampleTables
 
 __all__ = [
@@ -97,14 +86,9 @@ def load_band(
     coils: NDArray[np.int64],
     weights: NDArray[np.float32],
     tables: SampleTables,
-    rows: NDArray[np.int64],
-    block: NDArray[np.float32],
     table: NDArray[np.float32],
 ) -> None:
-    """Bring the weighted samples of a band into its sorted table; coil i begins at ``coils[i]``.
-
-    `rows` are the 16 rows of a block.
-    """
+    """Bring the weighted samples of a band into its sorted table; coil i begins at ``coils[i]``."""
     begin, end = tables.run_starts[band], tables.run_starts[band + 1]
     for run in range(begin, end):
         at, near = (RUN + 1) * run, (RUN + 1) * min(run + 2, end - 1)
@@ -115,11 +99,7 @@ def load_band(
             prefetch(table, tables.runs[near + 1 + i])
             prefetch(table, tables.runs[near + 1 + i] + LANES)
         first = tables.runs[at]
-        transpose_rows(samples, coils, 2 * first, block, rows, 0)
-        for i in range(RUN):
-            weight, place = constant(weights, first + i), tables.runs[at + 1 + i]
-            store(table, place, load(block, i * CELL) * weight)
-            store(table, place + LANES, load(block, i * CELL + LANES) * weight)
+        rows_to_cells(samples, coils, 2 * first, weights, first, table, tables.runs, at + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -129,18 +109,15 @@ def store_samples(
     begin: int,
     end: int,
     coils: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    block: NDArray[np.float32],
     samples: NDArray[np.float32],
 ) -> None:
     """Bring samples ``begin ... end - 1`` back from the sorted table."""
     for first in range(begin, end, BLOCK):
-        at = min(first, end - BLOCK)
+        at, near = min(first, end - BLOCK), min(first + 2 * BLOCK, end - BLOCK)
         for i in range(BLOCK):
-            slot = slots[at + i]
-            store(block, i * CELL, load(table, slot))
-            store(block, i * CELL + LANES, load(table, slot + LANES))
-        transpose_rows(block, rows, 0, samples, coils, 2 * at)
+            prefetch(table, slots[near + i])
+            prefetch(table, slots[near + i] + LANES)
+        cells_to_rows(table, slots, at, samples, coils, 2 * at)
 
 
 @njit(cache=True, nogil=True)
