@@ -16,16 +16,15 @@ from perfline.recon.lanes.vector import (
     FLAGS,
     FLOAT,
     LANES,
-    VECTOR,
     element_pointer,
     lane_intrinsic,
     load_constant,
     store_vector,
+    stream_vector,
 )
 
 __all__ = ["cells_to_rows", "rows_to_cells", "stream_rows", "transpose_rows"]
 
-_CACHE_LINE = 64
 _INDEX = ir.IntType(32)
 _OFFSET = ir.IntType(64)
 
@@ -104,12 +103,6 @@ def _make_transposition(put: Callable[[Any, Any, Any], None]) -> Any:
     return transpose
 
 
-def _stream_vector(builder: Any, value: Any, pointer: Any) -> None:
-    """Store past the caches to an address that is a multiple of 64."""
-    instruction = builder.store(value, builder.bitcast(pointer, VECTOR.as_pointer()), align=_CACHE_LINE)
-    instruction.set_metadata("nontemporal", builder.module.add_metadata([_INDEX(1)]))
-
-
 transpose_rows = _make_transposition(store_vector)
 """Transpose 16 rows of 16 floats.
 
@@ -117,7 +110,7 @@ transpose_rows = _make_transposition(store_vector)
 rows: coils that lie apart on one side, 16 neighbours on the other.
 """
 
-stream_rows = _make_transposition(_stream_vector)
+stream_rows = _make_transposition(stream_vector)
 """`transpose_rows` past the caches, for results that are not read again soon: each target begins at a cache line."""
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "aligned_zeros",
     "broadcast",
     "constant",
+    "finish_streams",
     "fma",
     "lane_intrinsic",
     "lanes_available",
@@ -39,6 +40,7 @@ __all__ = [
     "prefetch",
     "splat",
     "store",
+    "stream",
     "sum_lanes",
 ]
 
@@ -119,6 +121,12 @@ def store_vector(builder: Any, value: Any, pointer: Any) -> None:
     builder.store(value, builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
 
 
+def stream_vector(builder: Any, value: Any, pointer: Any) -> None:
+    """Store past the caches to an address that is a multiple of 64."""
+    instruction = builder.store(value, builder.bitcast(pointer, VECTOR.as_pointer()), align=_CACHE_LINE)
+    instruction.set_metadata("nontemporal", builder.module.add_metadata([_INDEX(1)]))
+
+
 def splat_vector(builder: Any, scalar: Any) -> Any:
     """The same scalar in all lanes."""
     one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, _INDEX(0))
@@ -152,6 +160,28 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, lanes), generate
+
+
+@lane_intrinsic
+def stream(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
+    """`store` past the caches, for what is not read again soon, to a place that begins at a cache line."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        stream_vector(builder, values[2], element_pointer(context, builder, signature.args[0], *values[:2]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), generate
+
+
+@lane_intrinsic
+def finish_streams(typing_context: Any) -> Any:
+    """What was stored past the caches is seen by other threads before anything that this one stores from here on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @lane_intrinsic
