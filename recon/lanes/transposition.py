@@ -23,7 +23,7 @@ from perfline.recon.lanes.vector import (
     stream_vector,
 )
 
-__all__ = ["cells_to_rows", "rows_to_cells", "stream_rows", "transpose_rows"]
+__all__ = ["rows_to_cells", "stream_rows", "transpose_rows"]
 
 _INDEX = ir.IntType(32)
 _OFFSET = ir.IntType(64)
@@ -155,27 +155,3 @@ def rows_to_cells(
 
     i = types.intp
     return types.void(source, source_rows, i, weights, i, target, places, i), generate
-
-
-@lane_intrinsic
-def cells_to_rows(
-    typing_context: Any,
-    source: Any,
-    places: Any,
-    places_at: Any,
-    target: Any,
-    target_rows: Any,
-    target_at: Any,
-) -> Any:
-    """Transpose the eight cells at ``places[places_at ...]`` into 16 rows of eight complex numbers."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kinds, parts = signature.args, []
-        for k in range(LANES // 2):
-            cell = _cell_pointer(context, builder, kinds, values, 0, 1, 2, k)
-            parts += [cell, builder.gep(cell, [_OFFSET(LANES)], inbounds=True)]
-        for index, row in enumerate(_transpose(builder, parts)):
-            store_vector(builder, row, _row_pointer(context, builder, kinds, values, 3, 4, 5, index))
-        return context.get_dummy_value()
-
-    return types.void(source, places, types.intp, target, target_rows, types.intp), generate

@@ -83,6 +83,7 @@ class Buffers2D(NamedTuple):
     between: NDArray[np.float32]
     line: NDArray[np.float32]
     scratch: NDArray[np.float32]
+    block: NDArray[np.float32]
     rows: NDArray[np.int64]
     coils: NDArray[np.int64]
     ring_lines: NDArray[np.int64]
@@ -389,4 +390,4 @@ def forward_units(
         forward_rows(0, geometry.n_y, geometry, x, images, buffers.rows, coils, line, scratch, columns)
         forward_columns(0, n_blocks, thread, tables, geometry, y, columns, buffers, table)
         name_coils(unit, n_transforms, 2 * n_samples, coils)
-        store_samples(table, tables.slots, 0, n_samples, coils, samples)
+        store_samples(table, tables.slots, 0, n_samples, coils, buffers.rows, buffers.block[thread], samples)

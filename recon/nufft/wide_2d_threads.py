@@ -158,4 +158,5 @@ def forward_parallel(
             name_coils(unit, n_transforms, 2 * n_samples, coils)
             begin = share_of(thread, n_threads, n_samples, BLOCK)
             end = share_of(thread + 1, n_threads, n_samples, BLOCK)
-            store_samples(buffers.samples[0], tables.slots, begin, end, coils, samples)
+            block = buffers.block[thread]
+            store_samples(buffers.samples[0], tables.slots, begin, end, coils, buffers.rows, block, samples)

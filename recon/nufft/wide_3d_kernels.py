@@ -84,6 +84,7 @@ class Buffers3D(NamedTuple):
     between: NDArray[np.float32]
     line: NDArray[np.float32]
     scratch: NDArray[np.float32]
+    block: NDArray[np.float32]
     rows: NDArray[np.int64]
     coils: NDArray[np.int64]
     ring_rows: NDArray[np.int64]

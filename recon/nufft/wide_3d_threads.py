@@ -42,7 +42,7 @@ def _store_share(
     name_coils(unit, n_transforms, 2 * n_samples, coils)
     begin = share_of(thread, n_threads, n_samples, BLOCK)
     end = share_of(thread + 1, n_threads, n_samples, BLOCK)
-    store_samples(buffers.samples[0], slots, begin, end, coils, samples)
+    store_samples(buffers.samples[0], slots, begin, end, coils, buffers.rows, buffers.block[thread], samples)
 
 
 @njit(cache=True, nogil=True)

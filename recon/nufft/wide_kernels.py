@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from perfline.recon.lanes.fft import FftTables, crop_transform, pad_transform
-from perfline.recon.lanes.transposition import cells_to_rows, rows_to_cells, stream_rows, transpose_rows
+from perfline.recon.lanes.transposition import rows_to_cells, stream_rows, transpose_rows
 from perfline.recon.lanes.vector import CELL, LANES, broadcast, constant, fma, load, prefetch, splat, store, stream
 from perfline.recon.nufft.wide_tables import RUN, SampleTables
 
@@ -112,15 +112,18 @@ def store_samples(
     begin: int,
     end: int,
     coils: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    block: NDArray[np.float32],
     samples: NDArray[np.float32],
 ) -> None:
     """Bring samples ``begin ... end - 1`` back from the sorted table."""
     for first in range(begin, end, BLOCK):
-        at, near = min(first, end - BLOCK), min(first + 2 * BLOCK, end - BLOCK)
+        at = min(first, end - BLOCK)
         for i in range(BLOCK):
-            prefetch(table, slots[near + i])
-            prefetch(table, slots[near + i] + LANES)
-        cells_to_rows(table, slots, at, samples, coils, 2 * at)
+            slot = slots[at + i]
+            store(block, i * CELL, load(table, slot))
+            store(block, i * CELL + LANES, load(table, slot + LANES))
+        transpose_rows(block, rows, 0, samples, coils, 2 * at)
 
 
 @njit(cache=True, nogil=True)

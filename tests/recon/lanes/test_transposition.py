@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from perfline.recon.lanes.transposition import cells_to_rows, rows_to_cells, transpose_rows
+from perfline.recon.lanes.transposition import rows_to_cells, transpose_rows
 from perfline.recon.lanes.vector import CELL, LANES, lanes_available
 
 pytestmark = pytest.mark.skipif(not lanes_available(), reason="no wide registers")
@@ -46,23 +46,4 @@ def test_rows_become_weighted_cells_at_any_place(kind):
             for part in range(2):
                 value = weights[4 + k] * source[source_rows[lane] + 5 + 2 * k + part]
                 wanted[places[2 + k] + part * LANES + lane] = value
-    np.testing.assert_array_equal(target, wanted)
-
-
-@njit
-def take_cells(source, places, places_at, target, target_rows, target_at):
-    cells_to_rows(source, places, places_at, target, target_rows, target_at)
-
-
-def test_cells_at_any_place_become_rows():
-    rng = np.random.default_rng(4)
-    source = rng.standard_normal(12 * CELL).astype(np.float32)
-    places, target_rows = rng.permutation(12)[:11] * CELL, rng.permutation(20)[:16] * 16
-    target = np.full(400, -1, np.float32)
-    take_cells(source, places, 3, target, target_rows, 7)
-    wanted = np.full(400, -1, np.float32)
-    for lane in range(LANES):
-        for k in range(8):
-            for part in range(2):
-                wanted[target_rows[lane] + 7 + 2 * k + part] = source[places[3 + k] + part * LANES + lane]
     np.testing.assert_array_equal(target, wanted)
