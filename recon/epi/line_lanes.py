@@ -11,7 +11,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from perfline.recon.epi.readout_tables import GROUP, ReadoutTables
-from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, prefetch, splat, store, transpose_rows
+from perfline.recon.lanes.transposition import transpose_rows
+from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, prefetch, splat, store
 
 __all__ = ["BLOCK", "fold_samples", "load_line", "multiply_line", "name_coils", "turn_samples"]
 

@@ -16,15 +16,8 @@ from perfline.recon.epi import line_lanes
 from perfline.recon.epi.readout_tables import ReadoutTables
 from perfline.recon.lanes import fft, product
 from perfline.recon.lanes.fft import FftTables
-from perfline.recon.lanes.vector import (
-    CELL,
-    LANES,
-    fma,
-    load,
-    prefetch,
-    sum_lanes,
-    transpose_rows,
-)
+from perfline.recon.lanes.transposition import transpose_rows
+from perfline.recon.lanes.vector import CELL, LANES, fma, load, prefetch, sum_lanes
 
 __all__ = [
     "Lines",

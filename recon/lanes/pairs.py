@@ -13,18 +13,17 @@ from numba import types
 
 from perfline.recon.lanes.vector import (
     LANES,
-    VECTOR,
     element_pointer,
     lane_intrinsic,
     lanes,
     load_vector,
     store_vector,
+    stream_vector,
 )
 
 __all__ = ["load_imag", "load_real", "store_pairs", "stream_pairs"]
 
 _INDEX = ir.IntType(32)
-_CACHE_LINE = 64
 
 
 def _shuffle(builder: Any, a: Any, b: Any, mask: list[int]) -> Any:
@@ -73,14 +72,8 @@ def _make_store(put: Callable[[Any, Any, Any], None]) -> Any:
     return give
 
 
-def _stream_vector(builder: Any, value: Any, pointer: Any) -> None:
-    """Store past the caches to an address that is a multiple of 64."""
-    instruction = builder.store(value, builder.bitcast(pointer, VECTOR.as_pointer()), align=_CACHE_LINE)
-    instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
-
-
 store_pairs = _make_store(store_vector)
 """``array[offset : offset + 32 : 2] = real``, ``array[offset + 1 : offset + 32 : 2] = imag``"""
 
-stream_pairs = _make_store(_stream_vector)
+stream_pairs = _make_store(stream_vector)
 """`store_pairs` past the caches, for results that are not read again soon: the place begins at a cache line."""

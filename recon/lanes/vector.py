@@ -2,8 +2,8 @@
 
 Transforms that share a trajectory or a grid (coils, slices) differ in their data only. Sixteen of them side by side
 turn every weight and twiddle factor into a scalar that multiplies a whole vector, and no kernel needs to move data
-between lanes, except to bring it in and out (`transpose_rows`). A complex cell is `CELL` floats: 16 real parts, 16
-imaginary.
+between lanes, except to bring it in and out (`perfline.recon.lanes.transposition`). A complex cell is `CELL` floats: 16
+real parts, 16 imaginary.
 
 The type is lowered to LLVM's ``<16 x float>``: one register with AVX-512; LLVM splits it in two with AVX2, which is
 correct and slower. Arrays are one-dimensional float32, addressed by the offset of an element; nothing is checked.
@@ -32,6 +32,7 @@ __all__ = [
     "aligned_zeros",
     "broadcast",
     "constant",
+    "finish_streams",
     "fma",
     "lane_intrinsic",
     "lanes_available",
@@ -39,9 +40,8 @@ __all__ = [
     "prefetch",
     "splat",
     "store",
-    "stream_rows",
+    "stream",
     "sum_lanes",
-    "transpose_rows",
 ]
 
 LANES = 16
@@ -121,6 +121,12 @@ def store_vector(builder: Any, value: Any, pointer: Any) -> None:
     builder.store(value, builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
 
 
+def stream_vector(builder: Any, value: Any, pointer: Any) -> None:
+    """Store past the caches to an address that is a multiple of 64."""
+    instruction = builder.store(value, builder.bitcast(pointer, VECTOR.as_pointer()), align=_CACHE_LINE)
+    instruction.set_metadata("nontemporal", builder.module.add_metadata([_INDEX(1)]))
+
+
 def splat_vector(builder: Any, scalar: Any) -> Any:
     """The same scalar in all lanes."""
     one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, _INDEX(0))
@@ -154,6 +160,28 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, lanes), generate
+
+
+@lane_intrinsic
+def stream(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
+    """`store` past the caches, for what is not read again soon, to a place that begins at a cache line."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        stream_vector(builder, values[2], element_pointer(context, builder, signature.args[0], *values[:2]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), generate
+
+
+@lane_intrinsic
+def finish_streams(typing_context: Any) -> Any:
+    """What was stored past the caches is seen by other threads before anything that this one stores from here on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @lane_intrinsic
@@ -258,92 +286,3 @@ def _overload_subtract(a: Any, b: Any) -> Any:
 @overload(operator.mul, strict=False)
 def _overload_multiply(a: Any, b: Any) -> Any:
     return (lambda a, b: _multiply(a, b)) if _is_pair(a, b) else None
-
-
-def _make_transposition(put: Callable[[Any, Any, Any], None]) -> Any:
-    """Intrinsic that transposes 16 rows and puts each result with a function of builder, vector and pointer."""
-
-    @lane_intrinsic
-    def transpose(
-        typing_context: Any,
-        source: Any,
-        source_rows: Any,
-        source_at: Any,
-        target: Any,
-        target_rows: Any,
-        target_at: Any,
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            kinds = signature.args
-
-            def row(array: int, rows: int, at: int, index: int) -> Any:
-                entry = builder.load(
-                    element_pointer(context, builder, kinds[rows], values[rows], ir.IntType(64)(index))
-                )
-                offset = builder.add(entry, values[at])
-                return element_pointer(context, builder, kinds[array], values[array], offset)
-
-            source_pointers = [row(0, 1, 2, index) for index in range(LANES)]
-            columns: list[Any] = []
-            for quarter in range(4):
-                parts = [_load_quarters(builder, source_pointers[k::4], quarter) for k in range(4)]
-                columns += _transpose_within_quarters(builder, parts)
-            for index, column in enumerate(columns):
-                put(builder, column, row(3, 4, 5, index))
-            return context.get_dummy_value()
-
-        return types.void(source, source_rows, types.intp, target, target_rows, types.intp), generate
-
-    return transpose
-
-
-def _stream_vector(builder: Any, value: Any, pointer: Any) -> None:
-    """Store past the caches to an address that is a multiple of 64."""
-    instruction = builder.store(value, builder.bitcast(pointer, VECTOR.as_pointer()), align=_CACHE_LINE)
-    instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
-
-
-transpose_rows = _make_transposition(store_vector)
-"""Transpose 16 rows of 16 floats.
-
-``target[target_rows[i] + target_at + j] = source[source_rows[j] + source_at + i]``. The two arrays of int64 name the
-rows: coils that lie apart on one side, 16 neighbours on the other. Rows are loaded in quarters, four rows to a vector,
-so that only the transposition within quarters is left to shuffles: the k-th vector holds, in its lanes 4 g ... 4 g + 3,
-four neighbours of row 4 g + k.
-"""
-
-stream_rows = _make_transposition(_stream_vector)
-"""`transpose_rows` past the caches, for results that are not read again soon: each target begins at a cache line."""
-
-
-def _shuffle(builder: Any, a: Any, b: Any, mask: list[int]) -> Any:
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INDEX, len(mask)), mask))
-
-
-def _load_quarters(builder: Any, pointers: list[Any], quarter: int) -> Any:
-    """The same quarter of four rows as one vector."""
-    part = ir.VectorType(FLOAT, LANES // 4)
-    parts = []
-    for pointer in pointers:
-        begin = builder.gep(pointer, [ir.IntType(64)(4 * quarter)], inbounds=True)
-        parts.append(builder.load(builder.bitcast(begin, part.as_pointer()), align=4))
-    halves = [_shuffle(builder, parts[i], parts[i + 1], list(range(8))) for i in (0, 2)]
-    return _shuffle(builder, halves[0], halves[1], list(range(LANES)))
-
-
-def _transpose_within_quarters(builder: Any, rows: list[Any]) -> list[Any]:
-    """``out[i][4 g + k] = rows[k][4 g + i]``."""
-
-    def interleave(a: Any, b: Any, low: bool) -> Any:
-        pick = (0, LANES, 1, LANES + 1) if low else (2, LANES + 2, 3, LANES + 3)
-        return _shuffle(builder, a, b, [4 * g + p for g in range(4) for p in pick])
-
-    def join(a: Any, b: Any, low: bool) -> Any:
-        pick = (0, 1, LANES, LANES + 1) if low else (2, 3, LANES + 2, LANES + 3)
-        return _shuffle(builder, a, b, [4 * g + p for g in range(4) for p in pick])
-
-    out = []
-    for low in (True, False):
-        a, b = interleave(rows[0], rows[1], low), interleave(rows[2], rows[3], low)
-        out += [join(a, b, True), join(a, b, False)]
-    return out

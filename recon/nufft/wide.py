@@ -25,6 +25,8 @@ _forward_2d_parallel: Any = wide_2d_threads.forward_parallel
 
 _STAGGER = LANES
 """Floats added to a line, so that the cells across lines don't all fall into the same few sets of the cache."""
+_LARGE = 2**22
+"""Bytes that no second-level cache holds."""
 _CUT_STEPS = 30
 """Halvings in the search for the cuts: below a share of 1e-9."""
 
@@ -121,6 +123,7 @@ class WidePath2D:
             y.n_grid,
             line_stride,
             column_stride,
+            4 * x.n_extended * column_stride > _LARGE,
         )
         self._transforms = lane_fft(x).tables, lane_fft(y).tables
         self._buffers = Buffers2D(
@@ -213,6 +216,7 @@ class WidePath3D:
             ring_stride,
             pixel_stride,
             column_stride,
+            4 * z.n_extended * y.n * pixel_stride > _LARGE,
         )
         self._transforms = lane_fft(z).tables, lane_fft(y).tables, lane_fft(x).tables
         self._buffers = Buffers3D(
@@ -221,7 +225,7 @@ class WidePath3D:
             aligned_zeros(z.n_extended * y.n * pixel_stride),
             aligned_zeros(n_threads, n_ring * ring_stride),
             aligned_zeros(n_threads, max(y.n_grid * pixel_stride, x.n * column_stride)),
-            aligned_zeros(n_threads, z.n * BLOCK * CELL),
+            aligned_zeros(n_threads, max(z.n * BLOCK, y.n) * CELL),
             aligned_zeros(n_threads, max(grid.shape) * CELL),
             aligned_zeros(n_threads, BLOCK * CELL),
             np.arange(LANES, dtype=np.int64) * LANES,

@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from perfline.recon.lanes.fft import FftTables, crop_transform, pad_transform
-from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, splat, store
+from perfline.recon.lanes.vector import CELL, LANES, constant, finish_streams, fma, load, splat, store
 from perfline.recon.nufft.wide_kernels import (
     add_cells,
     add_four,
@@ -26,12 +26,14 @@ from perfline.recon.nufft.wide_kernels import (
     add_two,
     clear,
     copy_cells,
+    crop_far,
     find_band,
     image_to_line,
     line_to_image,
     load_band,
     name_coils,
     name_lines,
+    pad_far,
     prefetch_cells,
     read_one,
     read_two,
@@ -56,7 +58,10 @@ BLOCK_WIDTH = 4
 
 
 class Geometry2D(NamedTuple):
-    """Sizes and transforms of a plan; distances in floats."""
+    """Sizes of a plan; distances in floats.
+
+    `is_large` says whether the cells between the two transforms are written past the caches.
+    """
 
     width: int
     halo: int
@@ -67,6 +72,7 @@ class Geometry2D(NamedTuple):
     n_grid_y: int
     line_stride: int
     column_stride: int
+    is_large: bool
 
 
 class Buffers2D(NamedTuple):
@@ -175,6 +181,7 @@ def adjoint_columns(
     """Complete the grid columns of blocks ``begin ... end - 1`` and transform them along y."""
     width, halo, n_grid, starts = geometry.width, geometry.halo, geometry.n_grid_y, tables.starts
     table, ring, lines = buffers.samples[thread], buffers.ring[thread], buffers.ring_lines[thread]
+    scratch, is_large = buffers.scratch[thread], geometry.is_large
     clear(ring, 0, geometry.n_ring * geometry.line_stride // CELL)
     # samples of the blocks before touch columns of this one
     first = max(0, begin - (width + BLOCK_WIDTH - 2) // BLOCK_WIDTH)
@@ -182,7 +189,7 @@ def adjoint_columns(
     for block in range(first, end):
         if tables.bands[band + 1] == block:
             band += 1
-            load_band(band, samples, coils, weights, tables, buffers.rows, buffers.block[thread], table)
+            load_band(band, samples, coils, weights, tables, table)
         name_lines(block * BLOCK_WIDTH, geometry.n_ring, geometry.line_stride, lines)
         _add_block(width, starts[block], starts[block + 1], tables.places, tables.weights, table, lines, ring)
         for i in range(BLOCK_WIDTH):
@@ -191,8 +198,9 @@ def adjoint_columns(
                 add_cells(ring, line, line + n_grid * CELL, halo)
                 add_cells(ring, line + (n_grid + halo) * CELL, line + halo * CELL, width - halo + 1)
                 at = column * geometry.column_stride
-                crop_transform(y, ring, line + halo * CELL, CELL, columns, at, CELL, ring, line + halo * CELL)
+                crop_far(is_large, y, ring, line + halo * CELL, columns, at, CELL, geometry.n_y, scratch)
             clear(ring, line, n_grid + width + 1)
+    finish_streams()
 
 
 @njit(cache=True, nogil=True)
@@ -319,9 +327,11 @@ def forward_rows(
     columns: NDArray[np.float32],
 ) -> None:
     """Transform rows of pixels along x into the grid columns, without halo."""
+    is_large, stride = geometry.is_large, geometry.column_stride
     for y in range(begin, end):
         image_to_line(images, coils, 2 * y * geometry.n_x, geometry.n_x, rows, line)
-        pad_transform(x, line, 0, CELL, columns, y * CELL, geometry.column_stride, scratch, 0)
+        pad_far(is_large, x, line, 0, CELL, columns, y * CELL, stride, geometry.n_grid_x, scratch)
+    finish_streams()
 
 
 @njit(cache=True, nogil=True)

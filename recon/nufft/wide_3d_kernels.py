@@ -17,7 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from perfline.recon.lanes.fft import FftTables, crop_transform, pad_transform
-from perfline.recon.lanes.vector import CELL, LANES, constant, fma, load, splat, store, stream_rows, transpose_rows
+from perfline.recon.lanes.transposition import stream_rows, transpose_rows
+from perfline.recon.lanes.vector import CELL, LANES, constant, finish_streams, fma, load, splat, store
 from perfline.recon.nufft.wide_kernels import (
     BLOCK,
     add_cells,
@@ -27,8 +28,10 @@ from perfline.recon.nufft.wide_kernels import (
     can_stream,
     clear,
     copy_cells,
+    crop_far,
     find_band,
     load_band,
+    pad_far,
     prefetch_cells,
     read_one,
     read_two,
@@ -52,7 +55,7 @@ PLANES = 4
 class Geometry3D(NamedTuple):
     """Sizes of a plan; strides of ring rows, ring planes, rows of n_x pixels, columns of n_grid_y cells.
 
-    `n_rows` is n_grid_y with halo.
+    `n_rows` is n_grid_y with halo. `is_large` says whether the planes are written past the caches.
     """
 
     width: int
@@ -69,6 +72,7 @@ class Geometry3D(NamedTuple):
     ring_stride: int
     pixel_stride: int
     column_stride: int
+    is_large: bool
 
 
 class Buffers3D(NamedTuple):
@@ -280,6 +284,7 @@ def _plane_to_pixels(
     ring: NDArray[np.float32],
     touched: NDArray[np.bool_],
     between: NDArray[np.float32],
+    line: NDArray[np.float32],
     target: int,
     planes: NDArray[np.float32],
 ) -> None:
@@ -313,7 +318,7 @@ def _plane_to_pixels(
     step = (geometry.n_grid_z + width) * geometry.pixel_stride
     for i in range(geometry.n_x):
         column = i * geometry.column_stride
-        crop_transform(y, between, column, CELL, planes, target + i * CELL, step, between, column)
+        crop_far(geometry.is_large, y, between, column, planes, target + i * CELL, step, geometry.n_y, line)
 
 
 @njit(cache=True, nogil=True)
@@ -374,8 +379,7 @@ def adjoint_planes(
     for block in range(first, end):
         if tables.bands[band + 1] == block:
             band += 1
-            coils, run = buffers.coils[thread], buffers.block[thread]
-            load_band(band, samples, coils, sample_weights, tables, buffers.rows, run, table)
+            load_band(band, samples, buffers.coils[thread], sample_weights, tables, table)
         # of the blocks before, only what reaches beyond their own planes
         least = max(0, (begin - block) * PLANES - width + 1)
         for row in range(n_rows):
@@ -390,10 +394,13 @@ def adjoint_planes(
             place = index * geometry.ring_stride
             if block >= begin and plane < geometry.n_grid_z + width:
                 target = plane * geometry.pixel_stride
-                _plane_to_pixels(place, geometry, y, x, ring, touched[index], between, target, buffers.planes)
+                _plane_to_pixels(
+                    place, geometry, y, x, ring, touched[index], between, buffers.line[thread], target, buffers.planes
+                )
             else:
                 clear(ring, place, n_cells)
             touched[index] = False
+    finish_streams()
 
 
 @njit(cache=True, nogil=True)
@@ -475,7 +482,8 @@ def forward_lines(
     buffers: Buffers3D,
 ) -> None:
     """Load lines along z of pixel rows ``begin ... end - 1`` and transform them into the grid planes, without halo."""
-    line, scratch = buffers.line[thread], buffers.scratch[thread]
+    planes, line, scratch = buffers.planes, buffers.line[thread], buffers.scratch[thread]
+    is_large, step = geometry.is_large, geometry.n_y * geometry.pixel_stride
     for y in range(begin, end):
         for first in range(0, geometry.n_x, BLOCK):
             pixel = min(first, geometry.n_x - BLOCK)
@@ -484,5 +492,6 @@ def forward_lines(
                 transpose_rows(images, buffers.coils[thread], at, line, buffers.rows, k * BLOCK * CELL)
             for i in range(BLOCK):
                 target = y * geometry.pixel_stride + (pixel + i) * CELL
-                step = geometry.n_y * geometry.pixel_stride
-                pad_transform(z, line, i * CELL, BLOCK * CELL, buffers.planes, target, step, scratch, 0)
+                source = i * CELL
+                pad_far(is_large, z, line, source, BLOCK * CELL, planes, target, step, geometry.n_grid_z, scratch)
+    finish_streams()

@@ -17,19 +17,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from perfline.recon.lanes.vector import (
-    CELL,
-    LANES,
-    broadcast,
-    constant,
-    fma,
-    load,
-    prefetch,
-    splat,
-    store,
-    stream_rows,
-    transpose_rows,
-)
+from perfline.recon.lanes.fft import FftTables, crop_transform, pad_transform
+from perfline.recon.lanes.transposition import rows_to_cells, stream_rows, transpose_rows
+from perfline.recon.lanes.vector import CELL, LANES, broadcast, constant, fma, load, prefetch, splat, store, stream
 from perfline.recon.nufft.wide_tables import RUN, SampleTables
 
 __all__ = [
@@ -41,12 +31,14 @@ __all__ = [
     "can_stream",
     "clear",
     "copy_cells",
+    "crop_far",
     "find_band",
     "image_to_line",
     "line_to_image",
     "load_band",
     "name_coils",
     "name_lines",
+    "pad_far",
     "prefetch_cells",
     "read_one",
     "read_two",
@@ -97,14 +89,9 @@ def load_band(
     coils: NDArray[np.int64],
     weights: NDArray[np.float32],
     tables: SampleTables,
-    rows: NDArray[np.int64],
-    block: NDArray[np.float32],
     table: NDArray[np.float32],
 ) -> None:
-    """Bring the weighted samples of a band into its sorted table; coil i begins at ``coils[i]``.
-
-    `rows` are the 16 rows of a block.
-    """
+    """Bring the weighted samples of a band into its sorted table; coil i begins at ``coils[i]``."""
     begin, end = tables.run_starts[band], tables.run_starts[band + 1]
     for run in range(begin, end):
         at, near = (RUN + 1) * run, (RUN + 1) * min(run + 2, end - 1)
@@ -115,11 +102,7 @@ def load_band(
             prefetch(table, tables.runs[near + 1 + i])
             prefetch(table, tables.runs[near + 1 + i] + LANES)
         first = tables.runs[at]
-        transpose_rows(samples, coils, 2 * first, block, rows, 0)
-        for i in range(RUN):
-            weight, place = constant(weights, first + i), tables.runs[at + 1 + i]
-            store(table, place, load(block, i * CELL) * weight)
-            store(table, place + LANES, load(block, i * CELL + LANES) * weight)
+        rows_to_cells(samples, coils, 2 * first, weights, first, table, tables.runs, at + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -216,6 +199,61 @@ def copy_cells(
     """``target = source``."""
     for offset in range(0, n_cells * CELL, LANES):
         store(target, target_at + offset, load(source, source_at + offset))
+
+
+@njit(cache=True, nogil=True)
+def stream_cells(
+    source: NDArray[np.float32], target: NDArray[np.float32], target_at: int, step: int, n_cells: int
+) -> None:
+    """The first cells of an array past the caches to cells that are `step` apart."""
+    for cell in range(n_cells):
+        place = target_at + cell * step
+        stream(target, place, load(source, cell * CELL))
+        stream(target, place + LANES, load(source, cell * CELL + LANES))
+
+
+@njit(cache=True, nogil=True)
+def crop_far(
+    is_large: bool,
+    tables: FftTables,
+    source: NDArray[np.float32],
+    source_at: int,
+    target: NDArray[np.float32],
+    target_at: int,
+    target_step: int,
+    n_pixels: int,
+    line: NDArray[np.float32],
+) -> None:
+    """`crop_transform` of neighbouring cells, which are lost, into an array that the caches hold unless it `is_large`.
+
+    Lines of a large array would first be read from memory to be overwritten: it is written past the caches.
+    """
+    if is_large:
+        crop_transform(tables, source, source_at, CELL, line, 0, CELL, source, source_at)
+        stream_cells(line, target, target_at, target_step, n_pixels)
+    else:
+        crop_transform(tables, source, source_at, CELL, target, target_at, target_step, source, source_at)
+
+
+@njit(cache=True, nogil=True)
+def pad_far(
+    is_large: bool,
+    tables: FftTables,
+    source: NDArray[np.float32],
+    source_at: int,
+    source_step: int,
+    target: NDArray[np.float32],
+    target_at: int,
+    target_step: int,
+    n_cells: int,
+    line: NDArray[np.float32],
+) -> None:
+    """`pad_transform` into an array that the caches hold unless it `is_large` (`crop_far`)."""
+    if is_large:
+        pad_transform(tables, source, source_at, source_step, line, 0, CELL, line, 0)
+        stream_cells(line, target, target_at, target_step, n_cells)
+    else:
+        pad_transform(tables, source, source_at, source_step, target, target_at, target_step, line, 0)
 
 
 @njit(cache=True, nogil=True, forceinline=True)

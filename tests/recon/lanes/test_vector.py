@@ -6,7 +6,6 @@ from numba import njit
 
 from perfline.recon.lanes.vector import (
     CELL,
-    LANES,
     aligned_zeros,
     constant,
     fma,
@@ -15,7 +14,6 @@ from perfline.recon.lanes.vector import (
     splat,
     store,
     sum_lanes,
-    transpose_rows,
 )
 
 pytestmark = pytest.mark.skipif(not lanes_available(), reason="no wide registers")
@@ -57,24 +55,6 @@ def test_nan_and_infinity_keep_their_meaning():
     assert out[1] == np.inf
     assert np.isnan(out[33])
     assert np.isfinite(out[2:16]).all()
-
-
-@njit
-def transpose(source, source_rows, source_at, target, target_rows, target_at):
-    transpose_rows(source, source_rows, source_at, target, target_rows, target_at)
-
-
-def test_transpose_between_rows_at_any_place():
-    rng = np.random.default_rng(2)
-    source = rng.standard_normal(900).astype(np.float32)
-    source_rows, target_rows = rng.permutation(50)[:16] * 17, rng.permutation(20)[:16] * 16
-    target = np.full(400, -1, np.float32)
-    transpose(source, source_rows, 3, target, target_rows, 7)
-    wanted = np.full(400, -1, np.float32)
-    for i in range(LANES):
-        for j in range(LANES):
-            wanted[target_rows[i] + 7 + j] = source[source_rows[j] + 3 + i]
-    np.testing.assert_array_equal(target, wanted)
 
 
 def test_arrays_begin_at_a_cache_line():

@@ -157,6 +157,19 @@ def test_few_transforms_are_shared_by_the_threads(path):
     assert relative_error(two.forward(image), one.forward(image)) < 1e-6
 
 
+@pytest.mark.skipif(not lanes_available(), reason="no wide registers")
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("matrix", [(36, 26), (3, 28, 11)])
+def test_cells_past_the_caches_are_the_same_cells(monkeypatch, n_threads, matrix):
+    trajectory = scattered(len(matrix), 300, matrix)
+    samples, image = complex_noise(1, (19, *trajectory.shape[:2])), complex_noise(2, (19, *matrix))
+    near = NufftPlan(trajectory, matrix, 1e-3, n_threads, "wide")
+    monkeypatch.setattr("perfline.recon.nufft.wide._LARGE", 0)
+    far = NufftPlan(trajectory, matrix, 1e-3, n_threads, "wide")
+    np.testing.assert_array_equal(far.adjoint(samples), near.adjoint(samples))
+    np.testing.assert_array_equal(far.forward(image), near.forward(image))
+
+
 def test_weights_multiply_the_samples(path):
     plan = NufftPlan(*TRAJECTORIES[0], 1e-3, path=path)
     samples = complex_noise(1, (4, *plan.sample_shape))
