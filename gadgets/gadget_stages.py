@@ -1,16 +1,17 @@
 """The stages of each gadget: what a chain's names stand for, for a given scan."""
 
 from collections.abc import Callable, Mapping
+from math import isnan
 from types import MappingProxyType
 from typing import Final
 
-from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import ScanHeader, SideData
 from perfline.gadgets.stages.accumulate import Accumulate
 from perfline.gadgets.stages.assess import Assess
 from perfline.gadgets.stages.average import Average
-from perfline.gadgets.stages.average_selected import AverageSelected
+from perfline.gadgets.stages.average_selected import AverageSelected, is_selective
 from perfline.gadgets.stages.calibrate import Calibrate
 from perfline.gadgets.stages.check_flow import CheckFlow
 from perfline.gadgets.stages.decode import Decode
@@ -69,7 +70,7 @@ def _asl_subtraction(header: ScanHeader, settings: Settings, side: SideData) -> 
 
 def _cbf_quantification(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
     _require_asl(header, "cbf_quantification")
-    average: Stage = AverageSelected(header, settings) if _is_selective(settings) else Average()
+    average: Stage = AverageSelected(header, settings) if is_selective(settings) else Average()
     stages: list[Stage] = [average, Calibrate(header, side.separate_m0)]
     end: list[Stage] = [CheckFlow(header), Assess(header, settings, side)]
     if settings.motion == "follow":
@@ -80,9 +81,15 @@ def _cbf_quantification(header: ScanHeader, settings: Settings, side: SideData) 
                 f"{side.transit_time.name}: expected none for a scan of several delays, which measures transit times"
             )
         return [*stages, FitDelays(header, settings), *end]
+    if side.transit_time is not None and header.asl is not None and isnan(header.asl.perfused_tissue_t1):
+        raise MissingParameterError(
+            f"GreyMatterT1 is not given, for {side.transit_time.name}, and has no default at this field strength: put"
+            " it into the sidecar (*_asl.json), the protocol file, or the userParameters of the MRD header"
+        )
+    stages.append(Quantify(header, transit_time=side.transit_time))
     if header.asl is not None and header.asl.encoding_matrix:
         stages.append(Territories(header))
-    return [*stages, Quantify(header, transit_time=side.transit_time), *end]
+    return [*stages, *end]
 
 
 def _realtime_perfusion(header: ScanHeader, settings: Settings, side: SideData) -> list[Stage]:
@@ -91,11 +98,6 @@ def _realtime_perfusion(header: ScanHeader, settings: Settings, side: SideData) 
         *_asl_subtraction(header, settings, side),
         *_cbf_quantification(header, settings, side),
     ]
-
-
-def _is_selective(settings: Settings) -> bool:
-    """Whether pairs may be left out, or weighed, so that all of them have to be kept."""
-    return settings.pair_rejection != "none" or settings.least_likeness > 0 or settings.pair_mean != "arithmetic"
 
 
 def _is_one_pair_per_repetition(header: ScanHeader) -> bool:

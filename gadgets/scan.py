@@ -18,7 +18,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from perfline.gadgets.chain import Chain, build_stages
-from perfline.gadgets.errors import ReadoutError, ScanError, ScanHeaderError, StreamError
+from perfline.gadgets.errors import OutputError, ReadoutError, ScanError, ScanHeaderError, StreamError
 from perfline.gadgets.mrd.collect_images import CollectImages
 from perfline.gadgets.mrd.images import ImageMaker, Series
 from perfline.gadgets.mrd.json_config import JsonConfig, parse_json_config, without_placeholder
@@ -42,6 +42,7 @@ from perfline.gadgets.stage_data import (
     SideData,
     Volume,
 )
+from perfline.gadgets.stages.delays import blocks_of
 from perfline.gadgets.stages.stage import Stage
 from perfline.gadgets.summary import ScanSummary, latency_statistics
 from perfline.gadgets.writers.sink import Sink, SinkGroup
@@ -60,6 +61,8 @@ _SERIES_NAMES = {
     Series.TRANSIT_TIME: "att",
     Series.TRANSIT_TIME_STANDARD_ERROR: "att_standard_error",
     Series.TERRITORIES: "territories",
+    Series.BLOOD_VOLUME: "abv",
+    Series.BLOOD_VOLUME_STANDARD_ERROR: "abv_standard_error",
 }
 _IMAGES_ALONE = (("epi_recon",), ("spiral_recon",))
 _FROM_IMAGES = ("asl_subtraction",)
@@ -95,6 +98,7 @@ def run_scan(
     *,
     options: ScanOptions | None = None,
     sinks: Sequence[Sink] = (),
+    is_live: bool = False,
 ) -> ScanSummary:
     """Serve one scan.
 
@@ -107,13 +111,16 @@ def run_scan(
     options : ScanOptions, optional
     sinks : sequence of Sink
         Savers and displays; each gets every item and every image.
+    is_live : bool
+        Whether a scanner waits for its images. Then a sink that can't be opened is left out; otherwise it stops the
+        scan, which can be played again. And the peer is told what is not saved.
 
     Returns
     -------
     ScanSummary
         Never raises for what the peer did or sent: ``status`` and ``reason`` tell.
     """
-    scan = _Scan(session, select_chain, options or ScanOptions(), SinkGroup(sinks))
+    scan = _Scan(session, select_chain, options or ScanOptions(), sinks, is_live)
     try:
         # the matrices are small: threads of the BLAS would only spin, and take the core from the kernels and the sender
         with threadpool_limits(limits=1, user_api="blas"):
@@ -136,12 +143,13 @@ class _Scan:
         session: Session,
         select_chain: Callable[[ConfigName | ConfigText | None], Chain],
         options: ScanOptions,
-        sinks: SinkGroup,
+        sinks: Sequence[Sink],
+        is_live: bool,
     ) -> None:
         self._session = session
         self._select_chain = select_chain
         self._options = options
-        self._sinks = sinks
+        self._sinks = SinkGroup(sinks, must_open=not is_live, on_failure=self._tell_unsaved if is_live else None)
         self._config: ConfigName | ConfigText | None = None
         self._json: JsonConfig | None = None
         self._xml = b""
@@ -191,6 +199,7 @@ class _Scan:
             aslcontext=self._options.aslcontext,
             with_asl=with_asl,
             of_images=of_images,
+            separate_m0=self._options.side.separate_m0,
         )
         stages = build_stages(chain.gadgets, self._header, self._settings, self._options.side)
         collectors: list[Stage] = [CollectImages()]
@@ -209,7 +218,12 @@ class _Scan:
             self._set_up()
         if self._header is None:
             return
-        self._sinks.open(self._header)
+        try:
+            self._sinks.open(self._header)
+        except OutputError:
+            # no stage has anything to say of data that it is not given
+            self._runner = Runner((), self._send, self._keep)
+            raise
         for warning in self._header.warnings:
             self._emit(Notice("warning", warning))
         if self._json is not None and self._json.unknown:
@@ -385,6 +399,10 @@ class _Scan:
             self._is_peer_gone = True
             self.end("abort", str(error))
 
+    def _tell_unsaved(self, reason: str) -> None:
+        """Tell the peer that something is not saved here; its images are as they should be."""
+        self._to_peer(partial(self._session.send_text, "WRN", f"not everything of this scan is saved: {reason}"))
+
     def _note(self, item: object) -> None:
         self._n_results += not isinstance(item, Dropped | Notice)
         if isinstance(item, Volume):
@@ -397,7 +415,7 @@ class _Scan:
         elif isinstance(item, ScanQuality):
             self._quality = item
         elif isinstance(item, Dropped):
-            _LOG.warning("dropped %s (%s, slice %s): %s", item.what, item.key, item.slice, item.reason)
+            _LOG.warning("dropped %s%s: %s", item.what, _place_of(item), item.reason)
         elif isinstance(item, Notice) and item.text not in self._notices:
             self._notices[item.text] = item.level
             # an error is the verdict, and told as such, once the scan has been worked off
@@ -411,12 +429,14 @@ class _Scan:
         rejected = average.rejected if average is not None else ()
         if self._waveforms.n:
             figures["n_waveforms"] = self._waveforms.n
+        n_pairs = quality.n_pairs if quality is not None else average.n_pairs if average is not None else 0
+        asl = None if self._header is None else self._header.asl
         return ScanSummary(
             status=self._status,
             reason=self._reason,
             n_readouts=runner.n_readouts,
             n_volumes=self._n_volumes,
-            n_pairs=quality.n_pairs if quality is not None else average.n_pairs if average is not None else 0,
+            n_pairs=n_pairs,
             n_pairs_rejected=sum(drop.what == "pair" for drop in runner.drops) + len(rejected),
             stages=runner.stage_statistics(),
             drops=tuple(runner.drops),
@@ -432,4 +452,14 @@ class _Scan:
             rejected=rejected,
             regions=quality.regions if quality is not None else (),
             waveforms=dict(self._waveforms.by_id),
+            n_blocks=None if asl is None else blocks_of(asl, n_pairs, of_average=quality is None),
+            figures_of="" if quality is None else quality.figures_of,
         )
+
+
+def _place_of(drop: Dropped) -> str:
+    """Volume and slice in brackets, as far as they are known."""
+    parts = [] if drop.key is None else [str(drop.key)]
+    if drop.slice is not None:
+        parts.append(f"slice {drop.slice}")
+    return f" ({', '.join(parts)})" if parts else ""

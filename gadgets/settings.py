@@ -17,7 +17,18 @@ from perfline.recon.parameters import SubtractionDomain, SubtractionOrder, Traje
 
 __all__ = ["SERIES", "Settings", "installed_protocols", "load_settings"]
 
-SERIES = ("volumes", "perfusion", "cbf", "standard_error", "m0", "att", "att_standard_error", "territories")
+SERIES = (
+    "volumes",
+    "perfusion",
+    "cbf",
+    "standard_error",
+    "m0",
+    "att",
+    "att_standard_error",
+    "territories",
+    "abv",
+    "abv_standard_error",
+)
 """Image series that can be sent to the client."""
 
 _SECTIONS = {

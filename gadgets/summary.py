@@ -66,7 +66,9 @@ class ScanSummary:
     """How a scan ended. ``status`` is ``success``, ``abort`` (the stream broke off) or ``fail`` (no valid result).
 
     ``n_pairs_rejected`` counts the pairs that were lost and those that were left out; ``rejected`` lists the latter,
-    with the reason of each. ``waveforms`` are by their ``waveform_id``.
+    with the reason of each. Of an encoded scan ``n_blocks`` is the number of blocks behind the differences that
+    ``n_pairs`` counts, and what is lost or left out are blocks; else it is None. ``figures_of`` names what the
+    ``figures`` are of, as in `ScanQuality`. ``waveforms`` are by their ``waveform_id``.
     """
 
     status: str
@@ -90,6 +92,8 @@ class ScanSummary:
     rejected: tuple[tuple[int, str], ...] = ()
     regions: tuple[RegionPrecision, ...] = ()
     waveforms: Mapping[int, WaveformStatistics] = field(default_factory=dict)
+    n_blocks: int | None = None
+    figures_of: str = ""
 
     @property
     def drop_reasons(self) -> dict[str, int]:

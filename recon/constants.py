@@ -47,12 +47,14 @@ LABELING_EFFICIENCY: Final = MappingProxyType({"PCASL": 0.85, "CASL": 0.68, "PAS
 BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE: Final = 0.95
 """Factor on alpha for each background-suppression pulse (Garcia et al. 2005, Magn Reson Med)."""
 
-TISSUE_T1: Final = 1.6
-"""Single T1 of brain tissue [s] at 3 T for the correction of an M0 image with a short repetition time."""
+TISSUE_T1: Final = MappingProxyType({1.5: 1.2, 3.0: 1.6, 7.0: 1.94})
+"""Single T1 of brain tissue [s] by field strength [T] for the correction of an M0 image with a short repetition time:
+cortical grey matter (Wright et al. 2008, MAGMA 21:121, MPRAGE: 1.197, 1.607, 1.939 s)."""
 
-GREY_MATTER_T1: Final = 1.3
-"""T1 of grey matter [s] at 3 T for the kinetic model (default of BASIL, Chappell et al. 2009, IEEE Trans Signal Process
-57:223)."""
+GREY_MATTER_T1: Final = MappingProxyType({1.5: 1.2, 3.0: 1.3, 7.0: 1.94})
+"""T1 of grey matter [s] by field strength [T] for the kinetic model: 3 T the default of BASIL (Chappell et al. 2009,
+IEEE Trans Signal Process 57:223), which is that of voxels with some white matter; 1.5 and 7 T Wright et al. 2008, MAGMA
+21:121."""
 
 M0_REPETITION_TIME_LIMIT: Final = 5.0
 """Repetition time [s] below which an M0 image is corrected for incomplete recovery (Alsop 2015)."""
@@ -71,8 +73,9 @@ BLOOD_T1_RATE_BY_HAEMATOCRIT: Final = (0.38, 0.52)
 BLOOD_T1_HAEMATOCRIT_RANGE: Final = (0.2, 0.7)
 """Haematocrit for which the line is used: anaemia to newborns; it was measured from 0.38 to 0.46."""
 
-CBF_BOUNDS: Final = (0.0, 300.0)
-"""Of a kinetic fit [ml/100 g/min]: beyond all grey matter; kidneys need more."""
+CBF_BOUNDS: Final = (0.0, 1000.0)
+"""Of a kinetic fit [ml/100 g/min]: ten times healthy grey matter (`PHYSIOLOGICAL_FLOW`), so that a wrong scale of M0 is
+seen and not clipped; kidneys need more."""
 
 ATT_BOUNDS: Final = (0.0, 5.0)
 """Of a kinetic fit, arterial transit time [s]: beyond all that a label survives."""
@@ -86,11 +89,12 @@ RENAL_BLOOD_T1: Final = MappingProxyType({1.5: 1.48, 3.0: 1.65})
 RENAL_LABELING_EFFICIENCY: Final = MappingProxyType({"PCASL": 0.85, "PASL": 0.95})
 """Inversion efficiency for the kidney; PASL stands for FAIR (Nery et al. 2020, MAGMA 33:141)."""
 
-RENAL_CORTEX_T1: Final = 1.15
-"""T1 of renal cortex [s] at 3 T; the medulla has about 1.55 s (Nery et al. 2020, MAGMA 33:141)."""
+RENAL_CORTEX_T1: Final = MappingProxyType({1.5: 0.97, 3.0: 1.15})
+"""T1 of renal cortex [s] by field strength [T]: 1.5 T de Bazelaire et al. 2004, Radiology 230:652; 3 T Nery et al.
+2020, MAGMA 33:141 (1.14 s in the former). At 3 T the medulla has about 1.55 s."""
 
-RBF_BOUNDS: Final = (0.0, 1000.0)
-"""Of a kinetic fit of renal blood flow [ml/100 g/min]: cortex has 200 to 450 (Harteveld et al. 2020, MAGMA 33:81)."""
+RBF_BOUNDS: Final = (0.0, 4500.0)
+"""Of a kinetic fit of renal blood flow [ml/100 g/min]: ten times healthy cortex (`PHYSIOLOGICAL_FLOW`)."""
 
 PHYSIOLOGICAL_FLOW: Final = MappingProxyType({"brain": 100.0, "kidney": 450.0})
 """Upper end of the blood flow of healthy tissue [ml/100 g/min]: grey matter 40 to 100 (Alsop 2015), renal cortex 200 to

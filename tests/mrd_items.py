@@ -70,12 +70,13 @@ def cbf(unit="mL/100g/min"):
     return CbfVolume(flow, error, flow > 0, unit, 6, 1, geometry(), 1.8, 1.7, (VolumeKey(1), VolumeKey(2)))
 
 
-def fitted_cbf():
-    """Blood flow and transit time of a fit over three delays, with a voxel that failed."""
+def fitted_cbf(*, with_blood_volume=False):
+    """Blood flow and transit time of a fit over three delays, with a voxel that failed; arterial blood volume, too."""
     nan = float("nan")
     status = np.zeros(SHAPE, np.uint8)
     status[1, 2, 3] = 4
-    fit = KineticFit(pixels(8), pixels(9), None, None, np.abs(pixels(10)), status, (0.5, 1.0, 1.5), (1.8, 1.8, 1.4))
+    volumes = (pixels(12), pixels(13)) if with_blood_volume else (None, None)
+    fit = KineticFit(pixels(8), pixels(9), *volumes, np.abs(pixels(10)), status, (0.5, 1.0, 1.5), (1.8, 1.8, 1.4))
     flow = cbf()
     return CbfVolume(flow.cbf, flow.standard_error, flow.mask, flow.unit, 9, 1, geometry(), nan, nan, flow.source, fit)
 

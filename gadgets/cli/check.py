@@ -92,7 +92,11 @@ def _check_file(path: Path, chain_name: str, options: "ScanOptions") -> None:
     with open_raw(path) as file:
         click.echo(f"{path}: {file.n_acquisitions} acquisitions")
         header = parse_scan_header(
-            file.header_xml(), sidecar=options.sidecar, protocol=settings.asl, aslcontext=options.aslcontext
+            file.header_xml(),
+            sidecar=options.sidecar,
+            protocol=settings.asl,
+            aslcontext=options.aslcontext,
+            separate_m0=options.side.separate_m0,
         )
     _show_header(header)
     images_alone = "epi_recon" if header.spiral is None else "spiral_recon"

@@ -44,8 +44,12 @@ def output_options(*, montage: bool) -> Callable[[Callable[..., Any]], Callable[
                     help="Write a PNG montage (extra 'view').",
                 ),
                 click.option("--report", is_flag=True, help="Write report.html and report.pdf (extra 'report')."),
-                click.option("--dicom", is_flag=True, help="Write DICOM series, Enhanced MR (extra 'dicom')."),
-                click.option("--dicom-classic", is_flag=True, help="DICOM as MR, one file a slice, for older systems."),
+                click.option("--dicom", is_flag=True, help="Write DICOM series as Enhanced MR (extra 'dicom')."),
+                click.option(
+                    "--dicom-classic",
+                    is_flag=True,
+                    help="In place of --dicom: as MR, one file a slice, for older systems.",
+                ),
                 click.option(
                     "--dicom-reference",
                     type=click.Path(file_okay=False, exists=True, path_type=Path),
@@ -66,7 +70,7 @@ def _resolved(given: dict[str, Any], out: Path | None) -> "OutputOptions":
     Raises
     ------
     click.UsageError
-        Files are asked for, but no folder.
+        Files are asked for, but no folder; or both kinds of DICOM.
     ConfigurationError
         ``--send`` is not an address.
     """
@@ -76,6 +80,8 @@ def _resolved(given: dict[str, Any], out: Path | None) -> "OutputOptions":
     of_folder = [name for name in ("report", *_OF_DICOM) if given[name]]
     if out is None and of_folder:
         raise click.UsageError(f"--{of_folder[0].replace('_', '-')}: expected --out DIR with it, got none")
+    if given["dicom"] and given["dicom_classic"]:
+        raise click.UsageError("--dicom, --dicom-classic: expected one of them: a series is written in one form")
     dicom = None
     if any(given[name] for name in _OF_DICOM):
         address = given["send"] and parse_pacs_address(given["send"])

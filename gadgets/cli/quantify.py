@@ -39,7 +39,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "units",
     multiple=True,
     metavar="KEY=UNIT",
-    help="A time of the sidecar (that of M0 too) is not in seconds: RepetitionTimePreparation=ms.",
+    help="A time of the sidecar (that of M0 too) is not in seconds: RepetitionTimePreparation=ms; of M0 alone:"
+    " M0.RepetitionTimePreparation=ms.",
 )
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for a BIDS tree, montage, summary."

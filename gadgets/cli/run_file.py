@@ -1,14 +1,16 @@
 """Run a file through a chain in this process, with console and files behind it: what ``replay`` and ``recon`` share."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
 from perfline.gadgets.chain import Chain, load_chain
 from perfline.gadgets.cli.console import ConsoleSink
-from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.session import Session
 from perfline.gadgets.mrd.stream_spool import SPOOL_SUFFIX
@@ -21,11 +23,22 @@ from perfline.gadgets.server.scan_work import chain_selector
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.json_file import plain_value
 from perfline.gadgets.writers.sink import Sink
+from perfline.gadgets.writers.spool_sink import SpoolSink
 from perfline.gadgets.writers.summary_text import format_summary
 
 __all__ = ["run_file", "run_session"]
 
 _DEFAULT_CHAIN = "pcasl_epi"
+
+_TOLD: Final = (
+    "perfline.gadgets.mrd.file_session",
+    "perfline.gadgets.replay.nifti_scan",
+    "perfline.gadgets.scan",
+    "perfline.gadgets.writers.bids",
+    "perfline.gadgets.writers.dicom",
+    "perfline.gadgets.writers.sink",
+)
+"""Logs of drops, notices and of what could not be saved: console and summary tell all of that."""
 
 
 def run_file(
@@ -76,23 +89,23 @@ def run_file(
     ConfigurationError, StreamError
         The file can't be opened.
     OutputError
-        The spool can't be made, or broke off; the scan has run all the same.
+        The spool can't be made.
     """
     raw = FileSession(file, through=faults)
     if chain is None and file.suffix != SPOOL_SUFFIX:
         chain = load_chain(_DEFAULT_CHAIN)
+    spools: Sequence[Sink] = ()
     if spool is not None:
         raw.spool = claim_spool(spool, 1)
+        spools = (SpoolSink(raw.spool),)
     session: Session = raw
     if paced is not None:
         session = PacedSession(session, Pacer(paced))
     sinks: Sequence[Sink] = ()
     if out is not None:
         sinks = output_sinks(out, name, outputs, overwrite=overwrite, heading=file.name)
-    summary = run_session(session, str(file), chain=chain, options=options, sinks=[*others, *sinks], as_json=as_json)
-    if raw.spool is not None and raw.spool.failure is not None:
-        raise OutputError(raw.spool.failure)
-    return summary
+    sinks = [*spools, *others, *sinks]
+    return run_session(session, str(file), chain=chain, options=options, sinks=sinks, as_json=as_json)
 
 
 def run_session(
@@ -117,9 +130,27 @@ def run_session(
     name = "that the scanner asked for" if chain is None else chain.name
     console.print(f"{what} -> chain {name}", highlight=False, soft_wrap=True)
     select = chain_selector(load_chain(_DEFAULT_CHAIN)) if chain is None else lambda config: chain
-    summary = run_scan(session, select, options=options, sinks=[ConsoleSink(console), *sinks])
+    with nullcontext() if as_json else _told_once():
+        summary = run_scan(session, select, options=options, sinks=[ConsoleSink(console), *sinks])
     if as_json:
         print(json.dumps(plain_value(summary.as_dict()), sort_keys=True))
     else:
         console.print(format_summary(summary.as_dict()), highlight=False, soft_wrap=True, markup=False)
     return summary
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Keep from the log what the console shows; the trace of an internal error is nowhere else."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return record.exc_info is not None
+
+    logs = [logging.getLogger(name) for name in _TOLD]
+    for log in logs:
+        log.addFilter(is_news)
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.removeFilter(is_news)

@@ -113,8 +113,10 @@ def command(
     Whoever can connect can start a scan: the server listens on loopback unless --host says otherwise.
 
     Each scan has a process of its own: one that fails disturbs no other. A client that comes while --max-scans run is
-    told so (text ERR) and its connection is closed. A time-out of 0 is none. A client that reads slowly doesn't hold up
-    its own data until --send-buffer is full; what it doesn't take in time is still saved under --out.
+    told so (text ERR) and its connection is closed; a scan whose files alone are still being written doesn't count. A
+    time-out of 0 is none. A client that reads slowly doesn't hold up its own data until --send-buffer is full; what it
+    doesn't take in time is still saved under --out. A scan that can't be saved, in part or at all, is reconstructed all
+    the same: its client is told (text WRN).
 
     --spool keeps the bytes of the stream, not HDF5, so that a crash at any time, also of the server, loses nothing that
     had arrived; 'perfline replay' and 'perfline recon' read such files, cut off or not. They are readable by their
@@ -148,7 +150,10 @@ def command(
         if viewer is not None:
             makers.append(ViewSinks(viewer.address))
         if out is not None:
-            makers.append(FolderSinks(out, chosen))
+            in_folders = FolderSinks(out, chosen)
+            # now, and not when a scan has come
+            in_folders.check()
+            makers.append(in_folders)
         if log is not None:
             # behind the folder, whose summary lists what is in it
             makers.append(LogSinks(log))
@@ -199,5 +204,4 @@ def _report(end: "ScanEnd") -> None:
     if end.summary is None:
         click.echo(f"Scan {end.number}: {end.death}")
         return
-    content = end.summary.as_dict()
-    click.echo(format_summary({key: value for key, value in content.items() if key != "parameters"}))
+    click.echo(format_summary(end.summary.as_dict(), with_parameters=False))

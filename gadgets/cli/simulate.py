@@ -58,9 +58,17 @@ def command(
     EPI:     clean, realistic, bench
     spirals: spiral, spiral_50hz (off-resonance), spiral_dual_echo, spiral_r2 (undersampled),
              stack_of_spirals (segmented 3D), cones, bench_spiral, bench_stack
-    labels:  multi_delay, multi_delay_durations (other ones for each delay), hadamard (time-encoded),
-             vessel_encoded, pasl_q2tips, pasl_multi_ti, kidney, kidney_multi_delay,
+    labels:  multi_delay, multi_delay_durations (other ones for each delay), multi_delay_arterial
+             (blood in arteries too), multi_delay_dispersed, hadamard (time-encoded), vessel_encoded,
+             pasl_quipss, pasl_q2tips, pasl_multi_ti, pasl_look_locker, kidney, kidney_multi_delay,
              kidney_fair (pulsed)
+
+    \b
+    in any of them:
+      arterial_blood_volume, arterial_arrival_time       label that is still in arteries
+      dispersion_sharpness, dispersion_time_to_peak      transit times that spread (model=buxton)
+      labels.look_locker, flip_angle                     pulsed: all delays after one labelling
+      bolus_cut_off_technique=QUIPSS, saturation_time    pulsed: the slices are saturated
     """
     from perfline.gadgets.simulate.change_recipe import change_recipe, describe_recipe
     from perfline.gadgets.simulate.field_map import write_field_map
@@ -102,17 +110,20 @@ def _tell_and_keep_truth(recipe: "SimulationRecipe", maps: "TruthMaps", path: Pa
     """Say the flow that an ideal scan gives in the tissue of interest, and write the maps if a file is named."""
     import numpy as np
 
-    from perfline.gadgets.simulate.ideal_flow import ideal_flow
+    from perfline.gadgets.simulate.ideal_flow import ideal_flow, is_quantified
+    from perfline.gadgets.simulate.true_words import true_words
     from perfline.recon.phantom.brain import TissueClass
 
-    ideal = ideal_flow(recipe, maps)
+    ideal = ideal_flow(recipe, maps) if is_quantified(recipe) else None
     phantom = recipe.phantom
     inside = maps.fractions[phantom.is_class(phantom.reference)].sum(axis=0) >= 0.9
     if inside.any():
         tissue, flow = "grey matter", "CBF"
         if phantom.reference is TissueClass.CORTEX:
             tissue, flow = "cortex", "RBF"
-        values = ", ".join(f"{image[inside].mean():.2f}" for image in ideal.cbf)
+        # what is put in, where no chain gives it back
+        images = maps.cbf[np.newaxis] if ideal is None else ideal.cbf
+        values = ", ".join(f"{image[inside].mean():.2f}" for image in images)
         click.echo(f"true mean {flow} of {tissue}: {values} mL/100g/min")
     if path is None:
         return
@@ -121,10 +132,14 @@ def _tell_and_keep_truth(recipe: "SimulationRecipe", maps: "TruthMaps", path: Pa
         "att": maps.att,
         "m0": maps.m0,
         "regions": maps.regions,
-        "cbf_limited": ideal.cbf[0] if len(ideal.cbf) == 1 else ideal.cbf,
         "off_resonance": maps.off_resonance,
+        **true_words(recipe),
     }
-    if ideal.att is not None:
-        kept["att_limited"] = ideal.att
+    if recipe.arterial_blood_volume:
+        kept["abv"] = maps.abv
+    if ideal is not None:
+        kept["cbf_limited"] = ideal.cbf[0] if len(ideal.cbf) == 1 else ideal.cbf
+        limited = {"att_limited": ideal.att, "abv_limited": ideal.abv}
+        kept |= {name: image for name, image in limited.items() if image is not None}
     np.savez_compressed(path, **kept)
     click.echo(str(path))

@@ -4,29 +4,34 @@ Formulas and constants: Alsop et al. 2015, Magn Reson Med 73:102-116. Names as i
 """
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any
 
-from perfline.gadgets.errors import ScanHeaderError
+from perfline.gadgets.errors import ScanHeaderError, TimeUnitError
 from perfline.gadgets.mrd.convert import seconds_from_milliseconds
-from perfline.gadgets.mrd.m0_header import find_m0_repetition_time, find_m0_type, find_preparation_times
-from perfline.gadgets.mrd.organ_defaults import ORGAN_DEFAULTS, Default, OrganDefaults
+from perfline.gadgets.mrd.m0_header import (
+    find_m0_flip_angle,
+    find_m0_repetition_time,
+    find_m0_type,
+    find_preparation_times,
+)
+from perfline.gadgets.mrd.organ_defaults import ORGAN_DEFAULTS
 from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources, missing_parameter
 from perfline.gadgets.mrd.parameter_values import (
     boolean,
     choice,
     count,
     encoding_matrix,
+    is_too_short,
     number,
     positive,
-    seconds,
     seconds_list,
-    text,
 )
-from perfline.gadgets.stage_data import AslParameters, Limits
+from perfline.gadgets.mrd.t1_header import as_candidate, find_blood_t1, with_tissue_t1
+from perfline.gadgets.stage_data import AslParameters, Limits, SeparateM0
 from perfline.gadgets.stages.aslcontext import find_index_rule, unroll_cycle, volume_types
-from perfline.recon.asl.blood_t1 import nominal_field_strength
-from perfline.recon.asl.haematocrit import blood_t1_of_haematocrit
-from perfline.recon.errors import InputError
+from perfline.recon.asl.labeling import BolusCutOffTechnique
+from perfline.recon.constants import BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE
 from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = ["ASL_NAMES", "DECISIVE_NAMES", "resolve_asl"]
@@ -40,6 +45,7 @@ DECISIVE_NAMES = (
     "aslcontext_cycle",
     "EncodingMatrix",
     "BackgroundSuppression",
+    "BackgroundSuppressionEfficiency",
     "BackgroundSuppressionNumberPulses",
     "BolusCutOffFlag",
     "BolusCutOffDelayTime",
@@ -56,6 +62,7 @@ ASL_NAMES = (
     "GreyMatterT1",
     "Haematocrit",
     "LookLocker",
+    "M0FlipAngle",
     "MRAcquisitionType",
     "Organ",
     "PartitionCoefficient",
@@ -66,8 +73,9 @@ ASL_NAMES = (
     "VascularCrushing",
     "VascularCrushingVENC",
 )
-"""Names that belong to labelling and quantification. `BloodT1`, `GreyMatterT1`, `Haematocrit`, `M0RepetitionTime`,
-`Organ`, `PartitionCoefficient` and `TissueT1` are ours, the others BIDS."""
+"""Names that belong to labelling and quantification. `BackgroundSuppressionEfficiency`, `BloodT1`, `GreyMatterT1`,
+`Haematocrit`, `M0FlipAngle`, `M0RepetitionTime`, `Organ`, `PartitionCoefficient` and `TissueT1` are ours, the others
+BIDS."""
 
 
 def resolve_asl(
@@ -79,6 +87,7 @@ def resolve_asl(
     inversion_times: Sequence[float] = (),
     is_3d: bool = False,
     flip_angle: float | None = None,
+    separate_m0: SeparateM0 | None = None,
 ) -> AslParameters:
     """Resolve every parameter of labelling and quantification.
 
@@ -96,6 +105,8 @@ def resolve_asl(
         Whether the header's matrix has partitions.
     flip_angle : float, optional
         Of each readout [rad]; needed for a Look-Locker train.
+    separate_m0 : SeparateM0, optional
+        M0 of another file, for its repetition time and the angle of its excitation.
 
     Returns
     -------
@@ -121,37 +132,53 @@ def resolve_asl(
     m0_type = find_m0_type(sources, types)
     preparation = find_preparation_times(sources, repetition_time)
     acquisition_type, slice_timing = _slice_timing(sources, limits["slice"].count, is_3d=is_3d)
+    _check_last_slice(sources, slice_timing, preparation)
     sources.find("VascularCrushing", boolean)
     sources.find("VascularCrushingVENC", _any_numbers, unit="cm/s")
-    return AslParameters(
+    n_pulses = _background_suppression_pulses(sources)
+    look_locker_angle = _look_locker(sources, labeling_type, flip_angle)
+    m0_time = find_m0_repetition_time(sources, m0_type, preparation, types, separate_m0)
+    asl = AslParameters(
         labeling_type=labeling_type,
         labeling_duration=duration,
         post_labeling_delay=delay,
         bolus_cut_off_delay_time=cut_off,
         bolus_cut_off_technique=technique,
-        background_suppression_pulses=_background_suppression_pulses(sources),
+        background_suppression_pulses=n_pulses,
         m0_type=m0_type,
         m0_estimate=sources.require("M0Estimate", positive, why="M0Type is Estimate")
         if m0_type == "Estimate"
         else None,
-        m0_repetition_time=find_m0_repetition_time(sources, m0_type, preparation, types),
+        m0_repetition_time=m0_time,
         repetition_time_preparation=preparation,
-        labeling_efficiency=_efficiency(sources, defaults.labeling_efficiency.get(labeling_type)),
-        blood_t1=_blood_t1(sources, field_strength, defaults),
-        partition_coefficient=sources.require(
-            "PartitionCoefficient", positive, unit="ml/g", default=_candidate(defaults.partition_coefficient)
+        labeling_efficiency=_share(
+            sources,
+            "LabelingEfficiency",
+            as_candidate(defaults.labeling_efficiency.get(labeling_type)),
+            why="no default for this labelling",
         ),
-        tissue_t1=sources.require("TissueT1", _t1, unit="s", default=_candidate(defaults.tissue_t1)),
+        blood_t1=find_blood_t1(sources, field_strength, defaults),
+        partition_coefficient=sources.require(
+            "PartitionCoefficient", positive, unit="ml/g", default=as_candidate(defaults.partition_coefficient)
+        ),
+        tissue_t1=nan,
         acquisition_type=acquisition_type,
         slice_timing=slice_timing,
         volume_types=types,
         encoding_matrix=encoding,
         organ=organ,
-        look_locker_flip_angle=_look_locker(sources, labeling_type, flip_angle),
-        perfused_tissue_t1=sources.require(
-            "GreyMatterT1", _t1, unit="s", default=_candidate(defaults.perfused_tissue_t1)
+        look_locker_flip_angle=look_locker_angle,
+        m0_flip_angle=find_m0_flip_angle(
+            sources,
+            m0_type,
+            m0_time,
+            separate=separate_m0,
+            of_series=flip_angle,
+            is_one_excitation=not is_3d and look_locker_angle is None and (m0_type == "Separate" or n_pulses == 0),
         ),
+        background_suppression_efficiency=_suppression_efficiency(sources, n_pulses),
     )
+    return with_tissue_t1(sources, asl, field_strength, defaults)
 
 
 def _context(sources: ParameterSources, limits: Mapping[str, Limits], *, is_encoded: bool) -> tuple[VolumeType, ...]:
@@ -213,7 +240,7 @@ def _bolus(
     # Q2TIPS gives the first and the last saturation pulse: the first ends the bolus
     cut_off = sources.require("BolusCutOffDelayTime", seconds_list, why="the width of a PASL bolus", unit="s")[0]
     positive("BolusCutOffDelayTime", cut_off, sources.parameters["BolusCutOffDelayTime"].origin)
-    technique = sources.find("BolusCutOffTechnique", text)
+    technique = sources.find("BolusCutOffTechnique", choice(*BolusCutOffTechnique))
     sources.note("LabelingDuration", (cut_off,), "s", "from BolusCutOffDelayTime")
     return (cut_off,), cut_off, technique
 
@@ -249,34 +276,18 @@ def _look_locker(sources: ParameterSources, labeling_type: LabelingType, flip_an
     return flip_angle
 
 
-def _candidate(default: Default | None) -> Candidate | None:
-    return None if default is None else Candidate(default.value, f"default: {default.source}")
+def _suppression_efficiency(sources: ParameterSources, n_pulses: int) -> float:
+    """Share of the label that each pulse leaves; recorded where there are pulses."""
+    default = Candidate(BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE, "default: Garcia 2005, each pulse")
+    return _share(sources, "BackgroundSuppressionEfficiency", default) if n_pulses else default.value
 
 
-def _efficiency(sources: ParameterSources, default: Default | None) -> float:
-    efficiency = sources.require(
-        "LabelingEfficiency", positive, why="no default for this labelling", default=_candidate(default)
-    )
-    if efficiency > 1:
-        origin = sources.parameters["LabelingEfficiency"].origin
-        raise ScanHeaderError(f"LabelingEfficiency ({origin}): expected at most 1, got {efficiency:g}")
-    return efficiency
-
-
-def _blood_t1(sources: ParameterSources, field_strength: float | None, defaults: OrganDefaults) -> float:
-    nominal = None if field_strength is None else nominal_field_strength(field_strength)
-    default = _candidate(None if nominal is None else defaults.blood_t1.get(nominal))
-    haematocrit = sources.find("Haematocrit", positive)
-    if haematocrit is not None and field_strength is not None:
-        origin = sources.parameters["Haematocrit"].origin
-        try:
-            default = Candidate(blood_t1_of_haematocrit(haematocrit, field_strength), f"Lu 2004, Haematocrit, {origin}")
-        except InputError as error:
-            raise ScanHeaderError(f"Haematocrit ({origin}): {error}") from error
-    field = "unknown" if field_strength is None else f"{field_strength:g} T"
-    return sources.require(
-        "BloodT1", _t1, why=f"no default for a field strength that is {field}", unit="s", default=default
-    )
+def _share(sources: ParameterSources, name: str, default: Candidate | None, *, why: str = "") -> float:
+    """A number above 0, at most 1."""
+    share = sources.require(name, positive, why=why, default=default)
+    if share > 1:
+        raise ScanHeaderError(f"{name} ({sources.parameters[name].origin}): expected at most 1, got {share:g}")
+    return share
 
 
 def _slice_timing(sources: ParameterSources, n_slices: int, *, is_3d: bool) -> tuple[str, tuple[float, ...]]:
@@ -306,8 +317,28 @@ def _slice_timing(sources: ParameterSources, n_slices: int, *, is_3d: bool) -> t
     return acquisition_type, times
 
 
-def _t1(name: str, value: Any, origin: str) -> float:
-    return positive(name, seconds(name, value, origin), origin)
+def _check_last_slice(sources: ParameterSources, times: Sequence[float], preparation: Sequence[float]) -> None:
+    """See that every slice is excited within the repetition time.
+
+    Raises
+    ------
+    TimeUnitError
+        One is not, and would be if its time were in milliseconds.
+    ScanHeaderError
+        One is not.
+    """
+    last, longest = max(times, default=0.0), max(preparation, default=0.0)
+    if not 0 < longest < last:
+        return
+    names = ("SliceTiming", "RepetitionTimePreparation")
+    origin, of_repetition = (sources.parameters[name].origin for name in names)
+    said = (
+        f"SliceTiming ({origin}): expected seconds within RepetitionTimePreparation, {longest:g} s ({of_repetition}),"
+        f" got {last:g}"
+    )
+    if last / 1000 <= longest and not is_too_short("SliceTiming", [last / 1000]):
+        raise TimeUnitError(f"{said}; likely milliseconds: give it in seconds")
+    raise ScanHeaderError(f"{said}: one of the two is wrong")
 
 
 def _any_numbers(name: str, value: Any, origin: str) -> tuple[float, ...]:

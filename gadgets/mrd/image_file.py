@@ -1,6 +1,7 @@
 """Images and waveforms into an MRD file (HDF5), one group for each series, as ``ismrmrd`` reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -9,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.gadgets.mrd.disk_file import DiskFile
 from perfline.gadgets.mrd.layout import IMAGE_HEADER, WAVEFORM_HEADER
 from perfline.gadgets.mrd.messages import Image, Waveform
 
@@ -33,6 +35,8 @@ class ImageFileWriter:
     millisecond for a stack of slices; headers and attributes, about 1 kB an image, wait for `flush` or `close`, or till
     many wait. Until then the file is not complete.
 
+    A file whose disk is full is lost: the call that finds it out closes it and raises, and so does every call after it.
+
     Parameters
     ----------
     path : Path or str
@@ -44,6 +48,11 @@ class ImageFileWriter:
         ``group/image_SERIES_2`` and so on: the format wants one array for each group.
     is_new : bool
         True: an existing file is emptied first.
+
+    Raises
+    ------
+    OSError
+        The file can't be made, is none of HDF5, or the disk is full; of all methods but `close`, too.
     """
 
     def __init__(
@@ -53,11 +62,17 @@ class ImageFileWriter:
         self.n_images = 0
         """Images appended so far."""
         self._waveforms: list[Waveform] = []
-        self._file = h5py.File(self.path, "w" if is_new else "a", rdcc_nbytes=_CHUNK_CACHE)
-        self._root = self._file.require_group(group)
         self._groups: dict[tuple[Any, ...], _ImageGroup] = {}
-        if header_xml is not None and "xml" not in self._root:
-            self._root.create_dataset("xml", data=[header_xml], dtype=h5py.special_dtype(vlen=bytes))
+        self._disk = DiskFile(self.path, is_new=is_new)
+        try:
+            self._file = h5py.File(self._disk, "w" if self._disk.is_empty else "r+", rdcc_nbytes=_CHUNK_CACHE)
+        except OSError:
+            self._disk.close()
+            raise
+        with self.on_disk():
+            self._root = self._file.require_group(group)
+            if header_xml is not None and "xml" not in self._root:
+                self._root.create_dataset("xml", data=[header_xml], dtype=h5py.special_dtype(vlen=bytes))
 
     def __enter__(self) -> "ImageFileWriter":
         return self
@@ -80,32 +95,68 @@ class ImageFileWriter:
         InputError
             An image has data that MRD doesn't know.
         """
-        for image in images:
-            head = image.header_bytes()
-            self._group_of(image).append(image, head)
-            self.n_images += 1
+        with self.on_disk():
+            for image in images:
+                head = image.header_bytes()
+                self._group_of(image).append(image, head)
+                self.n_images += 1
 
     def append_waveforms(self, waveforms: Sequence[Waveform]) -> None:
         """Append waveforms, in order, to ``group/waveforms``; they wait for `flush`, or until many wait."""
-        self._waveforms += waveforms
-        if len(self._waveforms) >= _MOST_WAITING:
-            self._write_waveforms()
+        with self.on_disk():
+            self._waveforms += waveforms
+            if len(self._waveforms) >= _MOST_WAITING:
+                self._write_waveforms()
 
     def flush(self) -> None:
         """Complete the file on disk."""
-        self._write_waveforms()
-        for group in self._groups.values():
-            group.flush()
-        self._file.flush()
+        with self.on_disk():
+            self._write_waveforms()
+            for group in self._groups.values():
+                group.flush()
+            self._file.flush()
 
     def close(self) -> None:
-        """Complete the file and close it; a second call does nothing."""
+        """Complete the file and close it; a second call does nothing, nor does one after a failure.
+
+        Raises
+        ------
+        OSError
+            The disk didn't take it all.
+        """
         if not self._file:
             return
         try:
             self.flush()
         finally:
+            self._let_go()
+        if self._disk.failure is not None:
+            raise self._disk.failure
+
+    @contextmanager
+    def on_disk(self) -> Iterator[None]:
+        """See whether the disk takes what HDF5 writes in the block; end the file if it doesn't.
+
+        Raises
+        ------
+        OSError
+            It didn't, in this block or in an earlier one.
+        """
+        if self._disk.failure is not None:
+            raise self._disk.failure
+        yield
+        if self._disk.failure is not None:
+            self._let_go()
+            raise self._disk.failure
+
+    def _let_go(self) -> None:
+        """Close what is open."""
+        self._waveforms.clear()
+        self._groups.clear()
+        try:
             self._file.close()
+        finally:
+            self._disk.close()
 
     def _write_waveforms(self) -> None:
         if not self._waveforms:

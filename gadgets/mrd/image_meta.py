@@ -120,13 +120,13 @@ def precision_meta(precision: RegionPrecision | None, is_target_reached: bool) -
     precision : RegionPrecision, optional
         Of the least sure region; None where nothing is known, as after the first pair.
     is_target_reached : bool
-        Whether all regions have been as sure as wanted at this pair or before.
+        Whether all regions are as sure as wanted at this pair.
 
     Notes
     -----
     ``PERFLINE_Region``, ``PERFLINE_StandardError`` (of the region's mean, in the unit of the image),
     ``PERFLINE_PairsNeeded`` in all, where there is a target and enough pairs to tell, and ``PERFLINE_TargetReached``, 1
-    from the pair on that reached the target, which has no entry before.
+    where the target is reached, else no entry.
     """
     meta: dict[str, MetaValue] = {}
     if precision is not None:

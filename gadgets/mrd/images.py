@@ -12,6 +12,8 @@ series   content                                             data
 7        perfusion-weighted: a single pair                   float32
 8        standard error of the arterial transit time         float32, quantitative [s]
 9        territories: number of the artery, from 1           uint16
+10       arterial blood volume, where it is fitted           float32, quantitative
+11       standard error of the arterial blood volume         float32, quantitative
 =======  ==================================================  =========================
 
 Counters of the header: an image of a volume has the volume's; of a pair or of an average, ``repetition`` is its number.
@@ -50,6 +52,7 @@ from perfline.gadgets.stage_data import (
     Volume,
     VolumeKey,
 )
+from perfline.gadgets.stages.delays import blocks_of
 from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS
 from perfline.recon.checks import check_positive
 from perfline.recon.errors import InputError
@@ -72,6 +75,8 @@ class Series(IntEnum):
     PERFUSION_PAIR = 7
     TRANSIT_TIME_STANDARD_ERROR = 8
     TERRITORIES = 9
+    BLOOD_VOLUME = 10
+    BLOOD_VOLUME_STANDARD_ERROR = 11
 
 
 class ImageMaker:
@@ -104,7 +109,8 @@ class ImageMaker:
         -------
         list of Image
             Slices in the order of the slice counter; of a CbfVolume first the blood flow, then its standard error, then
-            the transit time and its error where there is a fit.
+            the transit time and its error where there is a fit, then the blood volume and its error where that is
+            fitted.
         """
         match item:
             case Volume():
@@ -181,7 +187,7 @@ class ImageMaker:
             self._header,
             average.geometry,
             name="PW",
-            comment=f"control - label, mean of {average.n_pairs} pairs, {average.n_rejected} rejected",
+            comment=f"control - label, mean of {self._counted(average)}, {average.n_rejected} rejected",
             image_type=("DERIVED", "PRIMARY", "PERFUSION", "MEAN"),
             history="perfusion",
             post_labeling_delay=average.post_labeling_delay,
@@ -194,7 +200,7 @@ class ImageMaker:
 
     def _of_cbf(self, flow: CbfVolume, time_stamp: float) -> list[Image]:
         of_artery = "" if flow.artery is None else f", artery {flow.artery}"
-        pairs = f"{flow.n_pairs} pairs, {flow.n_rejected} rejected, {flow.unit}{of_artery}"
+        pairs = f"{self._counted(flow)}, {flow.n_rejected} rejected, {flow.unit}{of_artery}"
         is_absolute = flow.unit != "relative"
         asl = self._header.asl
         flow_name = "CBF" if asl is None else asl.flow_name
@@ -228,24 +234,34 @@ class ImageMaker:
     def _of_fit(self, flow: CbfVolume, time_stamp: float) -> list[Image]:
         if flow.fit is None:
             return []
-        images: list[Image] = []
-        for series, pixels, name, role in (
-            (Series.TRANSIT_TIME, flow.fit.arterial_transit_time, "ATT", "ATTMAP"),
-            (Series.TRANSIT_TIME_STANDARD_ERROR, flow.fit.arterial_transit_time_error, "ATT_SE", "ATTMAP_SE"),
+        fit, images = flow.fit, list[Image]()
+        for series, pixels, name, role, unit in (
+            (Series.TRANSIT_TIME, fit.arterial_transit_time, "ATT", "ATTMAP", "s"),
+            (Series.TRANSIT_TIME_STANDARD_ERROR, fit.arterial_transit_time_error, "ATT_SE", "ATTMAP_SE", "s"),
+            (Series.BLOOD_VOLUME, fit.arterial_blood_volume, "aBV", "ABVMAP", "mL/mL"),
+            (Series.BLOOD_VOLUME_STANDARD_ERROR, fit.arterial_blood_volume_error, "aBV_SE", "ABVMAP_SE", "mL/mL"),
         ):
+            if pixels is None:
+                continue
             meta = common_meta(
                 self._header,
                 flow.geometry,
                 name=name,
-                comment=f"{name} of {flow.n_pairs} pairs, {len(flow.fit.post_labeling_delays)} delays, s",
-                image_type=("DERIVED", "PRIMARY", "PERFUSION", name),
+                comment=f"{name} of {self._counted(flow)}, {len(fit.post_labeling_delays)} delays, {unit}",
+                image_type=("DERIVED", "PRIMARY", "PERFUSION", name.upper()),
                 history="cbf",
             )
             meta |= quantitative_meta(
-                role=role, unit="s", n_pairs=flow.n_pairs, n_rejected=flow.n_rejected, parameters=self._parameters
+                role=role, unit=unit, n_pairs=flow.n_pairs, n_rejected=flow.n_rejected, parameters=self._parameters
             )
             images += self._images(series, pixels, flow.geometry, _key_of(flow), meta, time_stamp)
         return images
+
+    def _counted(self, made: PerfusionAverage | CbfVolume) -> str:
+        """How many pairs, or blocks of an encoded scan, an image was made of."""
+        asl, is_average = self._header.asl, isinstance(made, PerfusionAverage)
+        n_blocks = None if asl is None else blocks_of(asl, made.n_pairs, of_average=is_average)
+        return f"{made.n_pairs} pairs" if n_blocks is None else f"{n_blocks} blocks"
 
     def _of_territories(self, found: TerritoryMap, time_stamp: float) -> list[Image]:
         meta = common_meta(

@@ -29,7 +29,7 @@ class Default:
 
 @dataclass(frozen=True)
 class OrganDefaults:
-    """Defaults of one organ: T1 [s], partition coefficient [ml/g]; ``blood_t1`` by field strength [T].
+    """Defaults of one organ: partition coefficient [ml/g]; each T1 [s] by nominal field strength [T].
 
     ``tissue_t1`` corrects an M0 image of a short repetition time, ``perfused_tissue_t1`` is for the kinetic model.
     """
@@ -37,17 +37,22 @@ class OrganDefaults:
     labeling_efficiency: Mapping[str, Default]
     blood_t1: Mapping[float, Default]
     partition_coefficient: Default
-    tissue_t1: Default
-    perfused_tissue_t1: Default
+    tissue_t1: Mapping[float, Default]
+    perfused_tissue_t1: Mapping[float, Default]
 
 
-def _blood(values: Mapping[float, float], source: Mapping[float, str]) -> Mapping[float, Default]:
+def _by_field(
+    values: Mapping[float, float], source: Mapping[float, str], what: str, use: str = ""
+) -> Mapping[float, Default]:
     return MappingProxyType(
-        {field: Default(t1, f"{source[field]}, blood at {field:g} T") for field, t1 in values.items()}
+        {field: Default(t1, f"{source[field]}, {what} at {field:g} T{use}") for field, t1 in values.items()}
     )
 
 
 _RENAL: Final = "Nery 2020, kidney"
+_FOR_M0: Final = ", for the recovery of M0"
+_FOR_MODEL: Final = ", for the kinetic model"
+_RENAL_CORTEX: Final = {1.5: "de Bazelaire 2004", 3.0: "Nery 2020"}
 
 ORGAN_DEFAULTS: Final[Mapping[str, OrganDefaults]] = MappingProxyType(
     {
@@ -56,19 +61,24 @@ ORGAN_DEFAULTS: Final[Mapping[str, OrganDefaults]] = MappingProxyType(
                 name: Default(value, f"{name}, {'Wang 2005' if name == 'CASL' else 'Alsop 2015'}")
                 for name, value in LABELING_EFFICIENCY.items()
             },
-            blood_t1=_blood(BLOOD_T1, {1.5: "Alsop 2015", 3.0: "Alsop 2015", 7.0: "Zhang 2013"}),
+            blood_t1=_by_field(BLOOD_T1, {1.5: "Alsop 2015", 3.0: "Alsop 2015", 7.0: "Zhang 2013"}, "blood"),
             partition_coefficient=Default(PARTITION_COEFFICIENT, "Alsop 2015"),
-            tissue_t1=Default(TISSUE_T1, "brain tissue at 3 T"),
-            perfused_tissue_t1=Default(GREY_MATTER_T1, "grey matter at 3 T"),
+            tissue_t1=_by_field(TISSUE_T1, dict.fromkeys(TISSUE_T1, "Wright 2008"), "brain tissue", _FOR_M0),
+            perfused_tissue_t1=_by_field(
+                GREY_MATTER_T1,
+                {1.5: "Wright 2008", 3.0: "Chappell 2009", 7.0: "Wright 2008"},
+                "grey matter",
+                _FOR_MODEL,
+            ),
         ),
         "kidney": OrganDefaults(
             labeling_efficiency={
                 name: Default(value, f"{name}, {_RENAL}") for name, value in RENAL_LABELING_EFFICIENCY.items()
             },
-            blood_t1=_blood(RENAL_BLOOD_T1, dict.fromkeys(RENAL_BLOOD_T1, _RENAL)),
+            blood_t1=_by_field(RENAL_BLOOD_T1, dict.fromkeys(RENAL_BLOOD_T1, _RENAL), "blood"),
             partition_coefficient=Default(PARTITION_COEFFICIENT, _RENAL),
-            tissue_t1=Default(RENAL_CORTEX_T1, "renal cortex at 3 T"),
-            perfused_tissue_t1=Default(RENAL_CORTEX_T1, "renal cortex at 3 T"),
+            tissue_t1=_by_field(RENAL_CORTEX_T1, _RENAL_CORTEX, "renal cortex", _FOR_M0),
+            perfused_tissue_t1=_by_field(RENAL_CORTEX_T1, _RENAL_CORTEX, "renal cortex", _FOR_MODEL),
         ),
     }
 )

@@ -18,11 +18,11 @@ __all__ = [
     "choice",
     "count",
     "encoding_matrix",
+    "is_too_short",
     "number",
     "positive",
     "seconds",
     "seconds_list",
-    "text",
 ]
 
 # longest plausible time [s]: anything above it was surely given in ms
@@ -39,6 +39,23 @@ _LONGEST = MappingProxyType(
         "RepetitionTime": 100.0,
         "RepetitionTimePreparation": 100.0,
         "M0RepetitionTime": 100.0,
+    }
+)
+
+# shortest plausible time [s], of several the longest of them: what is below it was surely given in a longer unit
+_SHORTEST = MappingProxyType(
+    {
+        "EchoTime": 1e-4,
+        "BloodT1": 0.05,
+        "GreyMatterT1": 0.05,
+        "TissueT1": 0.05,
+        "LabelingDuration": 0.01,
+        "PostLabelingDelay": 0.01,
+        "BolusCutOffDelayTime": 0.01,
+        "SliceTiming": 0.01,
+        "RepetitionTime": 0.1,
+        "RepetitionTimePreparation": 0.1,
+        "M0RepetitionTime": 0.1,
     }
 )
 
@@ -93,6 +110,11 @@ def seconds_list(name: str, value: Any, origin: str) -> tuple[float, ...]:
     return (seconds(name, value, origin),)
 
 
+def is_too_short(name: str, times: Sequence[float]) -> bool:
+    """Whether times are implausibly short to be seconds, though not all are zero: to judge an assumed unit by."""
+    return 0 < max(times, default=0.0) < _SHORTEST.get(name, 0.0)
+
+
 def boolean(name: str, value: Any, origin: str) -> bool:
     """True or false; the header has only text for it."""
     if isinstance(value, bool):
@@ -100,13 +122,6 @@ def boolean(name: str, value: Any, origin: str) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     raise _bad(name, "true or false", value, origin)
-
-
-def text(name: str, value: Any, origin: str) -> str:
-    """Some text."""
-    if not isinstance(value, str) or not value.strip():
-        raise _bad(name, "text", value, origin)
-    return value.strip()
 
 
 def choice(*allowed: str) -> Callable[[str, Any, str], str]:

@@ -59,6 +59,8 @@ class RawFileWriter:
         ------
         InputError
             An image has data that MRD doesn't know.
+        OSError
+            The disk is full: the file is lost.
         """
         if isinstance(message, Waveform):
             self._others.append_waveforms([message])
@@ -85,12 +87,13 @@ class RawFileWriter:
         for row, one in zip(rows, self._waiting, strict=True):
             row["traj"] = one.trajectory.reshape(-1)
             row["data"] = one.data.reshape(-1).view(np.float32)
-        if self._data is None:
-            self._data = self._others.root.create_dataset(
-                "data", (0,), ACQUISITION_ROW, maxshape=(None,), chunks=(_ROWS_PER_CHUNK,)
-            )
-        start = len(self._data)
-        self._data.resize(start + len(rows), axis=0)
-        self._data[start:] = rows
+        with self._others.on_disk():
+            if self._data is None:
+                self._data = self._others.root.create_dataset(
+                    "data", (0,), ACQUISITION_ROW, maxshape=(None,), chunks=(_ROWS_PER_CHUNK,)
+                )
+            start = len(self._data)
+            self._data.resize(start + len(rows), axis=0)
+            self._data[start:] = rows
         self._waiting.clear()
         self._n_bytes = 0

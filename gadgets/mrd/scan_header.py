@@ -16,7 +16,7 @@ from perfline.gadgets.mrd.mrd_header import MrdHeader
 from perfline.gadgets.mrd.parameter_sources import Candidate, ParameterSources
 from perfline.gadgets.mrd.parameter_values import positive, seconds
 from perfline.gadgets.mrd.spiral_header import read_spiral
-from perfline.gadgets.stage_data import ScanHeader
+from perfline.gadgets.stage_data import ScanHeader, SeparateM0
 from perfline.recon.constants import FIELD_STRENGTH_TOLERANCE
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import TrapezoidReadout
@@ -46,6 +46,7 @@ def parse_scan_header(
     aslcontext: Sequence[str] | None = None,
     with_asl: bool = True,
     of_images: bool = False,
+    separate_m0: SeparateM0 | None = None,
 ) -> ScanHeader:
     """Read a header and resolve every parameter.
 
@@ -63,6 +64,8 @@ def parse_scan_header(
         False: leave the labelling alone, for a reconstruction to images only.
     of_images : bool
         True: images follow, not readouts; how they were encoded doesn't matter, so that any trajectory will do.
+    separate_m0 : SeparateM0, optional
+        M0 of another file, for what it says of its recovery.
 
     Returns
     -------
@@ -117,7 +120,9 @@ def parse_scan_header(
             inversion_times=mrd.numbers("sequenceParameters/TI"),
             is_3d=space.partition_axis is not None,
             flip_angle=flip_angle,
+            separate_m0=separate_m0,
         )
+        sources.warnings.extend(separate_m0.warnings if separate_m0 is not None else ())
     return ScanHeader(
         readout_axis=space.readout_axis,
         phase_axis=space.phase_axis,

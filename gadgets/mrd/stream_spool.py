@@ -5,7 +5,6 @@ it. It needs no closing: killed at any byte, it holds every message that had arr
 HDF5 can't do that: its index stands in memory until it is flushed, and flushing for each readout takes milliseconds.
 """
 
-import logging
 import os
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.exact_reader import Receive
 
 __all__ = ["SPOOL_SUFFIX", "StreamSpool"]
-
-_LOG = logging.getLogger(__name__)
 
 SPOOL_SUFFIX = ".mrdstream"
 """Ending of the names of spooled streams."""
@@ -34,7 +31,9 @@ class StreamSpool:
     Attributes
     ----------
     failure : str or None
-        Why nothing more is kept. The scan goes on without.
+        Why nothing more is kept; whoever runs the scan, which goes on without, has to tell: see `SpoolSink`.
+    cause : OSError or None
+        What the system said.
 
     Raises
     ------
@@ -45,6 +44,7 @@ class StreamSpool:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failure: str | None = None
+        self.cause: OSError | None = None
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -62,7 +62,7 @@ class StreamSpool:
         return received
 
     def append(self, data: bytes | memoryview) -> None:
-        """Keep bytes; after the first failure, which is logged, nothing more."""
+        """Keep bytes; after the first failure nothing more."""
         if self.failure is not None or not self._is_open:
             return
         left = memoryview(data)
@@ -88,5 +88,5 @@ class StreamSpool:
     def _fail(self, error: OSError) -> None:
         if self.failure is not None:
             return
+        self.cause = error
         self.failure = f"spool {self.path}: can't be written: {error.strerror}; it ends here"
-        _LOG.error(self.failure)

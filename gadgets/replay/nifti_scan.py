@@ -88,7 +88,7 @@ class NiftiSession(MemorySession):
 
     def send_text(self, level: str, text: str) -> None:
         """Write to the log."""
-        _LOG.info("%s %s", level, text)
+        _LOG.log(logging.INFO if level == "DBG" else logging.WARNING, "%s", text)
 
 
 def read_nifti_scan(
@@ -139,7 +139,11 @@ def read_nifti_scan(
     try:
         m0_path, m0 = _read_m0(path, declared, parameters)
         header = parse_scan_header(
-            header_xml(series, parameters), sidecar=parameters, protocol=settings.asl, aslcontext=context
+            header_xml(series, parameters),
+            sidecar=parameters,
+            protocol=settings.asl,
+            aslcontext=context,
+            separate_m0=m0,
         )
         options = ScanOptions(dict(overrides or {}), parameters, context, replace(side, separate_m0=m0))
         # what doesn't fit the stages is told before the first volume

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.client import run_client
 from perfline.gadgets.mrd.messages import ConfigName, HeaderXml, Image, Message
 from perfline.gadgets.mrd.scan_header import parse_scan_header
@@ -18,7 +19,7 @@ __all__ = ["SendResult", "send_file"]
 
 @dataclass(frozen=True)
 class SendResult:
-    """What was sent and what the server answered."""
+    """What was sent and what the server answered; ``errors`` also tell what could not be saved of it."""
 
     n_readouts: int
     n_bytes: int
@@ -67,14 +68,20 @@ def send_file(
         The file can't be read, nobody listens there, or the folder can't be written.
     """
     n_images = 0
+    unsaved: list[str] = []
     sink = MrdImageSink(out, overwrite=overwrite) if out is not None else None
 
     def take(message: Message) -> None:
         nonlocal n_images
         if isinstance(message, Image):
             n_images += 1
-            if sink is not None:
+            if sink is None:
+                return
+            try:
                 sink.write(message)
+            except OutputError as error:
+                # the scan goes on: it is the server's, too
+                unsaved.append(str(error))
 
     with open_raw(file) as raw:
         header = raw.header_xml()
@@ -86,9 +93,8 @@ def send_file(
         before = _before_header(raw.start, chain_name)
         result = run_client(address, before[0], header, messages, before=before[1:], on_message=take)
     files = sink.close(None) if sink is not None else ()
-    answer = SendResult(
-        result.n_readouts, result.n_bytes, n_images, tuple(result.texts), tuple(result.errors), result.failure
-    )
+    errors = (*result.errors, *unsaved)
+    answer = SendResult(result.n_readouts, result.n_bytes, n_images, tuple(result.texts), errors, result.failure)
     return answer, files
 
 

@@ -1,6 +1,7 @@
 """The M0 image of another file: a NIfTI ``*_m0scan`` with its sidecar, or a raw MRD scan, reconstructed first."""
 
 from collections.abc import Mapping
+from math import radians
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 from perfline.gadgets.chain import load_chain
 from perfline.gadgets.errors import ConfigurationError
 from perfline.gadgets.mrd.file_session import FileSession
-from perfline.gadgets.mrd.parameter_sources import stated_value
+from perfline.gadgets.mrd.parameter_sources import Stated, stated_value
 from perfline.gadgets.mrd.parameter_values import seconds, seconds_list
 from perfline.gadgets.replay.nifti_file import read_nifti, read_nifti_sidecar
-from perfline.gadgets.replay.sidecar_changes import changed_sidecar
+from perfline.gadgets.replay.sidecar_changes import changed_m0_sidecar
 from perfline.gadgets.scan import ScanOptions, run_scan
 from perfline.gadgets.stage_data import SeparateM0, Volume
 from perfline.gadgets.stages.slice_affine import slice_affine
@@ -38,7 +39,7 @@ def read_separate_m0(
     options : ScanOptions, optional
         For the reconstruction of an MRD file: its overrides should be those of the ASL scan.
     units : mapping, optional
-        Units of times in the sidecar of a NIfTI file that are not in seconds, as `changed_sidecar` takes them.
+        Units of times in the sidecar of a NIfTI file that are not in seconds, as `changed_m0_sidecar` takes them.
 
     Returns
     -------
@@ -65,8 +66,17 @@ def read_separate_m0(
         raise ConfigurationError(f"M0 file {path}: {summary.reason or 'no complete volume'}")
     image = mean_m0([volume.image for volume in volumes])
     affine = slice_affine(volumes[0].geometry, image.shape)
-    header = keep.header
-    return SeparateM0(image, affine, header.repetition_time, f"M0 file {path.name}", header.echo_time)
+    header, name = keep.header, f"M0 file {path.name}"
+    time = header.parameters.get("RepetitionTime")
+    return SeparateM0(
+        image,
+        affine,
+        header.repetition_time,
+        name,
+        header.echo_time,
+        flip_angle=None if header.partition_axis is not None else header.flip_angle,
+        repetition_time_origin=name if time is None else f"{name}, {time.origin}",
+    )
 
 
 def _from_nifti(path: Path, units: Mapping[str, str]) -> SeparateM0:
@@ -79,19 +89,38 @@ def _from_nifti(path: Path, units: Mapping[str, str]) -> SeparateM0:
         raise ConfigurationError(f"M0 file {path}: expected a magnitude image, got values down to {lowest:g}")
     if highest == 0:
         raise ConfigurationError(f"M0 file {path}: expected signal somewhere, got 0 everywhere")
-    content = changed_sidecar(read_nifti_sidecar(path), {}, units)
+    content, warnings = changed_m0_sidecar(read_nifti_sidecar(path), units, path.name)
+    repetition_time, origin = _repetition_time(content, path.name)
     return SeparateM0(
-        image, affine, _repetition_time(content, path.name), f"M0 file {path.name}", _echo_time(content, path.name)
+        image,
+        affine,
+        repetition_time,
+        f"M0 file {path.name}",
+        _echo_time(content, path.name),
+        flip_angle=_flip_angle(content),
+        repetition_time_origin=origin,
+        warnings=warnings,
     )
 
 
-def _repetition_time(content: Mapping[str, Any], name: str) -> float | None:
-    """Repetition time of a sidecar [s]."""
+def _repetition_time(content: Mapping[str, Any], name: str) -> tuple[float | None, str]:
+    """Repetition time of a sidecar [s], and its origin."""
     for key in _REPETITION_TIMES:
         value = stated_value(content, key)
         if value is not None:
-            return seconds(key, value, f"sidecar of {name}")
-    return None
+            stated = content[key]
+            origin = stated.origin if isinstance(stated, Stated) else f"sidecar of {name}"
+            return seconds(key, value, origin), f"{key}, {origin}"
+    return None, ""
+
+
+def _flip_angle(content: Mapping[str, Any]) -> float | None:
+    """Flip angle of a sidecar [rad], where it is that of one excitation in each repetition time."""
+    value = content.get("FlipAngle")
+    is_train = content.get("MRAcquisitionType") == "3D" or content.get("LookLocker") is True
+    if is_train or content.get("BackgroundSuppression") is True:
+        return None
+    return radians(value) if isinstance(value, int | float) and value > 0 else None
 
 
 def _echo_time(content: Mapping[str, Any], name: str) -> float | None:

@@ -13,13 +13,14 @@ from perfline.gadgets.report.scan_tables import (
     key_figures,
     latency_table,
     loss_blocks,
+    lost_words,
     notice_messages,
     parameter_table,
     quality_table,
     region_table,
 )
 from perfline.gadgets.report.time_courses import course_blocks
-from perfline.gadgets.report.wording import number_text, value_text
+from perfline.gadgets.report.wording import counted, delays_text, number_text, value_text
 from perfline.gadgets.settings import Settings
 
 __all__ = ["build_report"]
@@ -60,13 +61,17 @@ def build_report(folder: Path, *, identity: str = "") -> Report:
     maps = read_maps(scan)
     summary = scan.summary
     status = summary["status"] if summary["status"] in _VERDICTS else "fail"
+    verdict = _VERDICTS[status]
+    lost = lost_words(summary)
+    if status == "success" and lost:
+        status, verdict = "losses", f"The scan came to its end. Lost on the way: {lost}."
     reason = f" Reason: {summary['reason'].strip()}" if summary["reason"].strip() else ""
     return Report(
         title="Perfusion report" if "ArterialSpinLabelingType" in summary["parameters"] else "Image report",
-        subtitle=_subtitle(summary),
+        subtitle=_subtitle(scan),
         identity=clean_text(identity).strip(),
         status=status,
-        verdict=f"{_VERDICTS[status]}{reason}",
+        verdict=f"{verdict}{reason}",
         sections=[section for section in _sections(scan, maps) if section.blocks],
         footer=f"{summary['software']}, {_DISCLAIMER}",
     )
@@ -107,20 +112,21 @@ def _methods_blocks(scan: ScanFolder, maps: ScanMaps) -> list[Block]:
     return [Text(text.acquisition), Text(text.quantification), *references]
 
 
-def _subtitle(summary: Mapping[str, Any]) -> str:
+def _subtitle(scan: ScanFolder) -> str:
     """Labelling, delays, pairs and field in one line, as far as they are known."""
+    summary = scan.summary
     parameters = summary["parameters"]
 
     def said(name: str, pattern: str) -> str:
         entry = parameters.get(name)
         return "" if entry is None else pattern.format(value_text(entry["value"]))
 
-    delay = "TI {} s" if parameters.get("ArterialSpinLabelingType", {}).get("value") == "PASL" else "PLD {} s"
-    pairs = f"{summary.get('n_pairs', 0)} pairs" if "ArterialSpinLabelingType" in parameters else ""
+    labeling_type = parameters.get("ArterialSpinLabelingType", {}).get("value")
+    pairs = "" if labeling_type is None else "{} {}".format(*counted(summary))
     volumes = f"{number_text(summary.get('n_volumes'))} volumes"
     parts = [
         said("ArterialSpinLabelingType", "{}"),
-        said("PostLabelingDelay", delay),
+        delays_text(scan.delays(), labeling_type),
         pairs,
         volumes,
         said("MagneticFieldStrength", "{} T"),

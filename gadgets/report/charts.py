@@ -32,8 +32,8 @@ class Course:
     """One panel: ``y`` against ``x``, NaN where nothing is known.
 
     ``band`` is half its width; ``second`` a thinner line with its name. ``target`` is a level with its name, ``marks``
-    are the places of rejected pairs on the x axis. The y axis begins at zero where ``is_from_zero``, and goes up to
-    ``least_top`` at least, so that nothing is made of very small changes.
+    are the places of rejected pairs or blocks on the x axis. The y axis begins at zero where ``is_from_zero``, and goes
+    up to ``least_top`` at least, so that nothing is made of very small changes.
     """
 
     title: str
@@ -110,7 +110,7 @@ def _draw_course(axes: Any, course: Course) -> None:
     if course.target is not None:
         axes.axhline(course.target, color=_MARK, linewidth=0.9, linestyle="--", label=f"target {course.target:g}")
     for number, place in enumerate(course.marks):
-        axes.axvline(place, color=_MARK, linewidth=0.9, ymax=0.14, label="rejected pair" if number == 0 else None)
+        axes.axvline(place, color=_MARK, linewidth=0.9, ymax=0.14, label="rejected" if number == 0 else None)
     axes.set_title(
         f"{course.title} [{course.unit}]" if course.unit else course.title, fontsize=7.5, color=_INK, loc="left"
     )

@@ -103,7 +103,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report. ``status`` is that of the scan; ``identity`` is empty unless someone asked for it."""
+    """A whole report. ``status`` is the scan's, or ``losses``; ``identity`` is empty unless someone asked for it."""
 
     title: str
     subtitle: str

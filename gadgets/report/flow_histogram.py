@@ -91,8 +91,10 @@ def histogram_figure(maps: ScanMaps) -> Figure | None:
     spread = f", standard deviation {found.standard_deviation:.3g}" if np.isfinite(found.standard_deviation) else ""
     left_out = found.n_below or found.n_above
     outside = f"; not shown: {found.n_below} below and {found.n_above} above the range" if left_out else ""
+    # the title of the first map says of which artery or delay it is
+    part = f"{maps.rows[0].title.removeprefix(name).partition(', relative')[0]}," if len(maps.flow) > 1 else ""
     caption = (
-        f"{name} of the {found.n_voxels} voxels in the mask [{maps.flow_unit}]: median {found.median:.3g},"
+        f"{name}{part} of the {found.n_voxels} voxels in the mask [{maps.flow_unit}]: median {found.median:.3g},"
         f" mean {found.mean:.3g}{spread}{outside}."
     )
     return Figure(png, HALF_WIDTH, f"Histogram. {caption}", caption, is_chart=True)

@@ -83,7 +83,7 @@ def map_figure(row: MontageRow, geometry: SliceGeometry, *, is_large: bool = Fal
     Parameters
     ----------
     row : MontageRow
-        NaN is background.
+        NaN is background; with ``levels`` the bar at the side is the legend.
     geometry : SliceGeometry
         Gives orientation and aspect. Where it is not known, slices are drawn as they lie in memory.
     is_large : bool
@@ -100,7 +100,8 @@ def map_figure(row: MontageRow, geometry: SliceGeometry, *, is_large: bool = Fal
     layout = _layout(len(turned), aspect * turned.shape[1] / turned.shape[2], _LARGE if is_large else _SMALL)
     png = _draw(row, turned, aspect, layout, shown)
     number = f"{len(layout.slices)} of {len(turned)} slices" if len(layout.slices) < len(turned) else "all slices"
-    alt = f"{row.title}, {number}, window {row.vmin:g} to {row.vmax:g} {row.unit}"
+    what = ", ".join(row.levels) if row.levels else f"window {row.vmin:g} to {row.vmax:g} {row.unit}"
+    alt = f"{row.title}, {number}, {what}"
     return Figure(png, layout.page_width, alt)
 
 
@@ -156,7 +157,10 @@ def _draw(
         return left / width, 1 - (top + high) / height, wide / width, high / height
 
     axes = page.add_axes(place(_MARGIN, _TITLE_SPACE, *inside))
-    colours = colormaps[row.colormap].with_extremes(bad=_BACKGROUND)
+    colours = colormaps[row.colormap]
+    if row.levels:
+        colours = colours.resampled(len(row.levels))
+    colours = colours.with_extremes(bad=_BACKGROUND)
     mosaic = _mosaic(turned, layout)
     drawn = axes.imshow(
         mosaic, cmap=colours, vmin=row.vmin, vmax=row.vmax, aspect="auto", interpolation="nearest", origin="upper"
@@ -166,17 +170,25 @@ def _draw(
     size = min(_LARGEST_TITLE, (width - 2 * _MARGIN - len(row.unit) * 1.3) / (len(row.title) * _TITLE_RATIO))
     page.text(_MARGIN / width, baseline, row.title, color=_TEXT, fontsize=size, fontweight="bold")
     bar = page.colorbar(drawn, cax=page.add_axes(place(_MARGIN + inside[0] + 2, _TITLE_SPACE, _BAR_WIDTH, inside[1])))
-    ticks = [row.vmin, (row.vmin + row.vmax) / 2, row.vmax]
-    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    _label_bar(bar, row)
+    page.text(1 - _MARGIN / width, baseline, row.unit, color=_FAINT, fontsize=7, ha="right")
+    _label(axes, layout, turned.shape[1:], shown)
+    return png_bytes(page)
+
+
+def _label_bar(bar: Any, row: MontageRow) -> None:
+    """Ends and middle of the window, or the names of the levels."""
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=_TEXT, labelsize=7, length=1.5, width=0.5, pad=1.5)
+    if row.levels:
+        bar.set_ticks(range(1, len(row.levels) + 1), labels=row.levels)
+        return
+    ticks = [row.vmin, (row.vmin + row.vmax) / 2, row.vmax]
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     # the ends of the scale stay inside the picture
     labels = bar.ax.get_yticklabels()
     labels[0].set_verticalalignment("bottom")
     labels[-1].set_verticalalignment("top")
-    page.text(1 - _MARGIN / width, baseline, row.unit, color=_FAINT, fontsize=7, ha="right")
-    _label(axes, layout, turned.shape[1:], shown)
-    return png_bytes(page)
 
 
 def _mosaic(turned: NDArray[np.float64], layout: _Layout) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from perfline.gadgets.report.scan_folder import TERRITORIES, FileKind, ScanFolder
 from perfline.gadgets.report.scan_maps import ScanMaps
 from perfline.gadgets.report.wording import UNKNOWN, number_text, value_text
-from perfline.gadgets.writers.bids_sidecar import CBF_REFERENCE, FIT_REFERENCE
+from perfline.gadgets.writers.bids_sidecar import CBF_REFERENCE, FIT_REFERENCE, LOOK_UP_REFERENCE
 from perfline.recon.asl.cbf import total_labeling_efficiency
 
 __all__ = ["MethodsText", "methods_text"]
@@ -107,6 +107,12 @@ class _Scan:
     @property
     def is_fitted(self) -> bool:
         return bool(self.folder.name_of(FileKind("att")))
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Not all delays came, and what did was not fitted."""
+        sidecar = self.folder.sidecar(FileKind(self.maps.flow_name.lower()))
+        return sidecar.get("Reference") == LOOK_UP_REFERENCE
 
 
 def methods_text(folder: ScanFolder, maps: ScanMaps) -> MethodsText:
@@ -290,9 +296,11 @@ def _m0(scan: _Scan) -> str:
         return f"{text}; its correction for incomplete recovery: {UNKNOWN}."
     if factor == 1:
         return f"{text} and not corrected for incomplete recovery."
+    angle = scan.numbers("M0FlipAngle")[:1]
+    excitation = f", excitation by {number_text(angle[0])} deg" if angle and angle[0] != 90 else ""
     return (
         f"{text} and multiplied by {number_text(factor)} for incomplete recovery (T1 of tissue"
-        f" {scan.milliseconds('TissueT1')})."
+        f" {scan.milliseconds('TissueT1')}{excitation})."
     )
 
 
@@ -334,7 +342,12 @@ def _quantification(scan: _Scan, cited: _References) -> Iterator[str]:
         yield "Blood flow was not quantified."
         return
     name = maps.flow_name
-    if scan.is_fitted:
+    if scan.is_looked_up:
+        yield (
+            f"Not all delays were acquired: {name} and arterial transit time (ATT) were looked up from the"
+            f" signal-weighted delay of the others {cited.cite(LOOK_UP_REFERENCE)}, without standard errors."
+        )
+    elif scan.is_fitted:
         yield from _fit(scan, cited)
     else:
         yield from _one_delay(scan, cited, name)
@@ -343,7 +356,9 @@ def _quantification(scan: _Scan, cited: _References) -> Iterator[str]:
     yield from _constants(scan, cited)
     if maps.is_relative:
         yield "Without M0 the values are relative, in arbitrary units."
-    yield f"The standard error of {name} is from the scatter of the pairs{' and the fit' if scan.is_fitted else ''}."
+    if not scan.is_looked_up:
+        source = "pairs and the fit" if scan.is_fitted else "pairs"
+        yield f"The standard error of {name} is from the scatter of the {source}."
 
 
 def _one_delay(scan: _Scan, cited: _References, name: str) -> Iterator[str]:
@@ -387,7 +402,8 @@ def _constants(scan: _Scan, cited: _References) -> Iterator[str]:
     pulses = [] if is_off else scan.numbers("BackgroundSuppressionNumberPulses")
     alpha = f"labeling efficiency alpha = {scan.said('LabelingEfficiency')}"
     if efficiency and 0 < efficiency[0] <= 1 and pulses and pulses[0] > 0:
-        total = total_labeling_efficiency(efficiency[0], int(pulses[0]))
+        per_pulse = scan.numbers("BackgroundSuppressionEfficiency")[:1]
+        total = total_labeling_efficiency(efficiency[0], int(pulses[0]), *per_pulse)
         alpha += (
             f", {number_text(total, 3)} with the loss in {int(pulses[0])} background suppression pulses"
             f" {cited.cite(_SUPPRESSION)}"

@@ -27,7 +27,7 @@ _FAINT: Final = "#5c6670"
 _RULE: Final = "#d9dde2"
 _SOFT: Final = "#f4f6f8"
 _MARK: Final = "#fff5dc"
-_STATUS: Final = {"success": "#1a7f4b", "abort": "#a15c00", "fail": "#b3261e"}
+_STATUS: Final = {"success": "#1a7f4b", "losses": "#a15c00", "abort": "#a15c00", "fail": "#b3261e"}
 _MESSAGES: Final = {
     "error": ("Error", "#b3261e", "#fdeceb"),
     "warning": ("Warning", "#a15c00", "#fff5dc"),

@@ -16,6 +16,7 @@ __all__ = [
     "FIT_STATUS",
     "FLOW_MASKS",
     "TERRITORIES",
+    "TERRITORY_PROBABILITIES",
     "FileKind",
     "ScanFolder",
     "clean_text",
@@ -70,6 +71,7 @@ class FileKind:
 
 FIT_STATUS: Final = FileKind("dseg", "fitstatus")
 TERRITORIES: Final = FileKind("dseg", "territories")
+TERRITORY_PROBABILITIES: Final = FileKind("probseg", "territories")
 FLOW_MASKS: Final = (FileKind("mask", "brain"), FileKind("mask", "kidney"))
 """Where blood flow was computed: of a scan one of these."""
 
@@ -117,6 +119,14 @@ class ScanFolder:
         path = self._images.get(kind)
         sidecar = {} if path is None else read_nifti_sidecar(path)
         return {name: _clean(value) for name, value in sidecar.items()}
+
+    def delays(self) -> tuple[float, ...]:
+        """Delays of the perfusion images [s], of time-encoded ones those of the sub-boli; empty where none is known."""
+        value = self.sidecar(FileKind("deltam")).get("PostLabelingDelay")
+        if value is None:
+            value = self.summary["parameters"].get("PostLabelingDelay", {}).get("value")
+        values = value if isinstance(value, list) else [value]
+        return tuple(float(one) for one in values if isinstance(one, int | float))
 
     def table(self, name: str, columns: tuple[str, ...]) -> list[dict[str, str]] | None:
         """Read a table at the root of the folder; None where it isn't there.

@@ -1,7 +1,7 @@
 """Which maps a scan has, with their windows, and blood flow inside the mask."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,11 +12,19 @@ from perfline.gadgets.replay.nifti_file import NiftiSeries
 from perfline.gadgets.replay.nifti_header import volume_geometry
 from perfline.gadgets.report.content import Block, Figure, SideBySide, Text
 from perfline.gadgets.report.map_figures import HALF_WIDTH, map_figure, orientation_text
-from perfline.gadgets.report.scan_folder import FIT_STATUS, FLOW_MASKS, TERRITORIES, FileKind, ScanFolder
+from perfline.gadgets.report.scan_folder import (
+    FIT_STATUS,
+    FLOW_MASKS,
+    TERRITORIES,
+    TERRITORY_PROBABILITIES,
+    FileKind,
+    ScanFolder,
+)
 from perfline.gadgets.stage_data import SliceGeometry
 from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.gadgets.writers.montage import MontageRow, upper_window
-from perfline.recon.asl.fit_status import FitStatus
+from perfline.gadgets.writers.territory_row import CERTAIN, territory_row
+from perfline.recon.asl.fit_status import has_transit_time
 
 __all__ = ["FLOW_UNIT", "ScanMaps", "map_blocks", "read_maps"]
 
@@ -77,6 +85,7 @@ def read_maps(folder: ScanFolder) -> ScanMaps:
     if flow is not None and not is_relative:
         rows += _error_rows(found, flow_name, inside)
     rows += _transit_rows(found, inside)
+    rows += _territory_rows(found)
     if not rows:
         rows += _plain_rows(found)
     n_left_out = 0 if masked is None else max(len(masked) - _MOST_FLOWS, 0)
@@ -198,8 +207,17 @@ def _transit_rows(found: _Reader, inside: NDArray[np.bool_] | None) -> list[Mont
     image = _masked(times.data[0], inside)
     if status is not None:
         # where it is at a bound, or nothing is known of it, there is no time to show
-        image = np.where(status.data[0] == FitStatus.CONVERGED, image, np.float32(np.nan))
+        image = np.where(has_transit_time(status.data[0].astype(np.uint8)), image, np.float32(np.nan))
     return [MontageRow("Arterial transit time (ATT)", image, "viridis", *TRANSIT_TIME_WINDOW, "s")]
+
+
+def _territory_rows(found: _Reader) -> list[MontageRow]:
+    probabilities = found.read(TERRITORY_PROBABILITIES)
+    arteries = None if probabilities is None else found.read(TERRITORIES)
+    if probabilities is None or arteries is None:
+        return []
+    row = territory_row(arteries.data[0].astype(np.int16), probabilities.data)
+    return [replace(row, title="Territories of the arteries")]
 
 
 def _plain_rows(found: _Reader) -> list[MontageRow]:
@@ -224,6 +242,8 @@ def _windows_text(maps: ScanMaps) -> str:
         )
     others = "images in arbitrary units from 0 to the 99.5th percentile"
     text = f"Windows: {', '.join([*fixed, others])}. The small number is that of the slice, from 0."
+    if any(row.levels for row in maps.rows):
+        text += f" Territories: the most probable artery, where its probability is {CERTAIN:g} or more."
     return (
         f"{text} Perfusion-weighted is control minus label; blood flow, its error and ATT are shown inside the mask,"
         " ATT where its fit is sound."

@@ -10,6 +10,8 @@ from perfline.gadgets.report.charts import Course, draw_courses
 from perfline.gadgets.report.content import Block, Figure, Text
 from perfline.gadgets.report.map_figures import FULL_WIDTH
 from perfline.gadgets.report.scan_folder import ScanFolder, head_regions
+from perfline.gadgets.report.wording import counted
+from perfline.gadgets.writers.flow_words import counted_in, one_of
 
 __all__ = ["course_blocks", "pair_courses", "volume_courses"]
 
@@ -55,7 +57,7 @@ def course_blocks(folder: ScanFolder, flow_name: str, unit: str) -> list[Block]:
 
 
 def pair_courses(rows: _Rows, summary: Mapping[str, Any], flow_name: str, unit: str) -> list[Course]:
-    """Courses over the pairs that have come, used or not; of several arteries those of the first.
+    """Courses over the pairs or blocks that have come, used or not; of several arteries those of all together.
 
     None are drawn where the table mixes several delays, which it does not tell apart.
 
@@ -69,12 +71,17 @@ def pair_courses(rows: _Rows, summary: Mapping[str, Any], flow_name: str, unit: 
     """
     part = ""
     if rows and "artery" in rows[0]:
-        first = rows[0]["artery"]
+        # of all together, where the table has them
+        first = min((row["artery"] for row in rows), key=lambda artery: (artery != "n/a", artery))
         rows = [row for row in rows if row["artery"] == first]
-        part = f", artery {first}"
+        part = ", all arteries" if first == "n/a" else f", artery {first}"
     elif len(head_regions(summary)) > 1:
         return []
     used = _column(rows, "pairs")
+    n_used, what = counted(summary)
+    if what == "blocks" and n_used:
+        # a fit counts the sub-boli of a block
+        used /= summary["n_pairs"] // n_used
     # a pair that is left out has its place, too
     came = used + np.nan_to_num(_column(rows, "n_rejected"))
     mean, error = _column(rows, "mean_cbf"), _column(rows, "standard_error")
@@ -84,7 +91,7 @@ def pair_courses(rows: _Rows, summary: Mapping[str, Any], flow_name: str, unit: 
     marks = tuple(float(one["pair"]) + 1 for one in summary["rejected"] if isinstance(one["pair"], int))
     of_what = "of the least sure region" if has_regions else f"of the mean {flow_name}"
     names = ("mean ± standard error", "") if not has_regions and np.isfinite(error).any() else None
-    x_name = "pairs that have come"
+    x_name = f"{what} that have come"
     courses = [
         Course(
             f"Mean {flow_name}{part}",
@@ -98,7 +105,14 @@ def pair_courses(rows: _Rows, summary: Mapping[str, Any], flow_name: str, unit: 
             is_from_zero=False,
         ),
         Course(f"Standard error {of_what}{part}", unit, x_name, came, error, target=target, marks=marks),
-        Course("Temporal SNR of a pair, median", "", x_name, came, _column(rows, "median_tsnr"), marks=marks),
+        Course(
+            f"Temporal SNR of a {one_of(counted_in(summary))}, median",
+            "",
+            x_name,
+            came,
+            _column(rows, "median_tsnr"),
+            marks=marks,
+        ),
     ]
     return [course for course in courses if np.isfinite(course.y).any()]
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from perfline.gadgets.writers.flow_words import words_for
 from perfline.gadgets.writers.summary_text import FIGURE_NAMES
 
-__all__ = ["UNKNOWN", "figure_words", "number_text", "parameter_name", "value_text"]
+__all__ = ["UNKNOWN", "counted", "delays_text", "figure_words", "number_text", "parameter_name", "value_text"]
 
 UNKNOWN: Final = "not reported"
 
@@ -20,6 +21,7 @@ _LARGEST_IN_FULL: Final = 1e7
 _PARAMETER_NAMES: Final[Mapping[str, str]] = {
     "ArterialSpinLabelingType": "ASL labeling type",
     "BackgroundSuppression": "Background suppression",
+    "BackgroundSuppressionEfficiency": "Label left by each background suppression pulse",
     "BackgroundSuppressionNumberPulses": "Background suppression pulses",
     "BloodT1": "T1 of arterial blood",
     "BolusCutOffDelayTime": "Bolus cut-off delay time (TI1)",
@@ -34,6 +36,7 @@ _PARAMETER_NAMES: Final[Mapping[str, str]] = {
     "LabelingEfficiency": "Labeling efficiency",
     "LookLocker": "Look-Locker readout",
     "M0Estimate": "M0, one value",
+    "M0FlipAngle": "Flip angle of M0, for its recovery",
     "M0RepetitionTime": "Repetition time of M0",
     "M0Type": "M0",
     "MRAcquisitionType": "Readout",
@@ -53,7 +56,15 @@ _PARAMETER_NAMES: Final[Mapping[str, str]] = {
 }
 """In the words of the ASL lexicon (Suzuki et al. 2024) where it has one."""
 
-_PERCENT: Final = frozenset({"negative_share", "ghost_level", "spatial_variation"})
+_PERCENT: Final = frozenset(
+    {
+        "ghost_level",
+        "negative_share",
+        "negative_share_grey_matter",
+        "spatial_variation",
+        "spatial_variation_grey_matter",
+    }
+)
 """Figures that are shares."""
 
 _FLOWS: Final = frozenset({"mean_cbf", "mean_cbf_voxel_standard_error", "mean_grey_matter", "mean_white_matter"})
@@ -102,8 +113,12 @@ def parameter_name(name: str, labeling_type: object = None) -> str:
     return _PARAMETER_NAMES.get(name, name)
 
 
-def figure_words(name: str, value: object, flow_name: str, unit_of_flow: str) -> tuple[str, str, str]:
+def figure_words(
+    name: str, value: object, flow_name: str, unit_of_flow: str, what: str = "pairs"
+) -> tuple[str, str, str]:
     """Name, value and unit of a quality figure; ``flow_name`` is ``CBF``, or ``RBF`` of the kidney.
+
+    ``what`` is counted: ``pairs``, ``blocks`` or ``sub-boli``.
 
     Examples
     --------
@@ -112,15 +127,25 @@ def figure_words(name: str, value: object, flow_name: str, unit_of_flow: str) ->
     >>> figure_words("seconds_per_pair", 8.4, "CBF", "mL/100 g/min")
     ('time for a pair', '8.4', 's')
     """
-    words = FIGURE_NAMES.get(name, name.replace("_", " "))[:_LONGEST_NAME]
-    if flow_name == "RBF":
-        words = words.replace("CBF", flow_name).replace("of the head", "in the mask")
+    words = words_for(FIGURE_NAMES.get(name, name.replace("_", " "))[:_LONGEST_NAME], flow_name, what)
     if name in _PERCENT:
         return words, number_text(100.0 * value if isinstance(value, float) else value), "%"
     if name in _FLOWS:
         return words, number_text(value), unit_of_flow
     words, _, unit = words.partition(" [")
     return words, number_text(value), unit.removesuffix("]")
+
+
+def counted(summary: Mapping[str, Any]) -> tuple[int, str]:
+    """Number of pairs that were used, or of blocks where cycles were encoded, and which.
+
+    Examples
+    --------
+    >>> counted({"n_pairs": 14, "n_blocks": 2}), counted({"n_pairs": 14})
+    ((2, 'blocks'), (14, 'pairs'))
+    """
+    n_blocks = summary.get("n_blocks")
+    return (n_blocks, "blocks") if isinstance(n_blocks, int) else (summary.get("n_pairs", 0), "pairs")
 
 
 def _list_text(values: Sequence[Any]) -> str:
@@ -135,3 +160,18 @@ def _list_text(values: Sequence[Any]) -> str:
     if len(texts) > 2 * _LONGEST_LIST:
         return f"{', '.join(texts[:_LONGEST_LIST])}, … {texts[-1]} ({len(values)} values)"
     return ", ".join(texts)
+
+
+def delays_text(delays: Sequence[float], labeling_type: str | None) -> str:
+    """Post-labelling delays, or inversion times of PASL, in few words; each counts once.
+
+    Examples
+    --------
+    >>> delays_text([1.8], "PCASL"), delays_text([0.4, 1.0, 0.4, 1.6], "PASL")
+    ('PLD 1.8 s', '3 TIs, 0.4 to 1.6 s')
+    """
+    word = "TI" if labeling_type == "PASL" else "PLD"
+    times = sorted(set(delays))
+    if not times:
+        return ""
+    return f"{word} {times[0]:g} s" if len(times) == 1 else f"{len(times)} {word}s, {times[0]:g} to {times[-1]:g} s"

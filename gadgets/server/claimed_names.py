@@ -8,6 +8,7 @@ from pathlib import Path
 from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.stream_spool import SPOOL_SUFFIX, StreamSpool
 from perfline.gadgets.outputs import OutputOptions, output_sinks
+from perfline.gadgets.server.unmade_sink import made_sinks
 from perfline.gadgets.stage_data import ScanHeader
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.bids_tree import DEFAULT_NAME
@@ -72,6 +73,16 @@ class FolderSinks:
     parent: Path
     options: OutputOptions = field(default_factory=lambda: OutputOptions(with_montage=False))
 
+    def check(self) -> None:
+        """See whether the sinks can be made at all, before a scan comes; touches no file.
+
+        Raises
+        ------
+        ConfigurationError
+            What a sink needs is missing.
+        """
+        output_sinks(self.parent, DEFAULT_NAME, self.options, overwrite=False)
+
     def __call__(self, number: int) -> Sequence[Sink]:
         """Claim a folder for the scan with this number, and make its sinks.
 
@@ -98,14 +109,8 @@ class JoinedSinks:
     makers: tuple[Callable[[int], Sequence[Sink]], ...]
 
     def __call__(self, number: int) -> Sequence[Sink]:
-        """Make the sinks of the scan with this number.
-
-        Raises
-        ------
-        OutputError, ConfigurationError
-            As the makers do.
-        """
-        return tuple(sink for make in self.makers for sink in make(number))
+        """Make the sinks of the scan with this number; a maker that fails costs its own alone, see `UnmadeSink`."""
+        return tuple(sink for make in self.makers for sink in made_sinks(make, number))
 
 
 class ClaimedFolder:

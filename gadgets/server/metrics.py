@@ -29,6 +29,7 @@ _COUNTS: Final = {
 
 _STATUSES: Final = ("success", "abort", "fail", "died")
 _DROPS: Final = ("readout", "slice", "volume", "pair")
+_NOTICES: Final = ("error", "warning")
 _DELIVERED: Final = ("volume", "perfusion", "cbf", "m0")
 
 _RESIDENT: Final = 1
@@ -67,6 +68,7 @@ class ServerMetrics:
         self._ended: list[ScanProgress] = [ScanProgress()]
         self._running: tuple[ScanProgress, ...] = ()
         self._statuses: Counter[str] = Counter()
+        self._notices: Counter[str] = Counter()
         self._n_refused = 0
 
     def update(self, running: Iterable[ScanProgress], ends: Sequence["ScanEnd"]) -> None:
@@ -78,6 +80,8 @@ class ServerMetrics:
             self._running = tuple(running)
             for end in ends:
                 self._statuses["died" if end.summary is None else end.summary.status] += 1
+                if end.summary is not None:
+                    self._notices.update(level for level, _ in end.summary.notices if level in _NOTICES)
                 if end.progress is not None:
                     self._ended = [_sum([*self._ended, end.progress])]
 
@@ -98,9 +102,12 @@ class ServerMetrics:
             total = _sum([*self._ended, *self._running])
             n_waiting = sum(one.n_waiting for one in self._running)
             statuses, n_refused = Counter(self._statuses), self._n_refused
+            notices = Counter(self._notices)
         yield from self._of_counts(total)
         yield self._counter("perfline_drops", "What was dropped.", "what", _DROPS, total.drops)
         yield self._counter("perfline_scans", "Scans that have ended, by status.", "status", _STATUSES, statuses)
+        text = "Notices of scans that have ended, by level; what could not be saved is an error."
+        yield self._counter("perfline_notices", text, "level", _NOTICES, notices)
         yield self._core.CounterMetricFamily("perfline_refused", "Clients that were refused.", value=n_refused)
         yield self._of_latencies(total)
         health = self._health()

@@ -28,9 +28,10 @@ _INTERVAL = 1.0
 
 
 class MeteredSession(SocketSession):
-    """A session that counts the readouts it delivers."""
+    """A session that counts the readouts it delivers, and calls `on_closed`, if set, when its peer is seen off."""
 
     n_readouts = 0
+    on_closed: Callable[[], None] | None = None
 
     def read(self) -> Incoming | None:
         """Next item, as `SocketSession.read`."""
@@ -40,6 +41,15 @@ class MeteredSession(SocketSession):
         elif isinstance(item, ReadoutBlock):
             self.n_readouts += len(item)
         return item
+
+    def close(self) -> None:
+        """Say goodbye, as `SocketSession.close`."""
+        try:
+            super().close()
+        finally:
+            on_closed, self.on_closed = self.on_closed, None
+            if on_closed is not None:
+                on_closed()
 
 
 class ScanMeter:

@@ -39,6 +39,9 @@ _RETRY_DELAY = 5.0
 _EXIT_TIMEOUT = 10.0
 """For a process that has said its last word; then it is killed [s]."""
 
+_MOST_FINISHING = 4
+"""Processes that still write files of scans whose peers have gone; with so many, the next scan waits, or is refused."""
+
 _INTERVAL = 0.1
 
 
@@ -79,13 +82,31 @@ class WorkerPool:
 
     @property
     def n_running(self) -> int:
-        """Scans that run now."""
+        """Scans that run now: whose peers have not been told their end."""
+        return self.n_busy - self._n_finishing
+
+    @property
+    def n_busy(self) -> int:
+        """Processes that run a scan, or still write its files."""
         return sum(worker.is_busy for worker in self._workers)
 
     @property
     def is_full(self) -> bool:
         """Whether no further scan can be given."""
-        return self.n_running >= self.max_scans
+        return bool(self.why_full)
+
+    @property
+    def why_full(self) -> str:
+        """Why no further scan can be given, in words for its peer; empty where one can."""
+        if self.n_running >= self.max_scans:
+            return f"at most {self.max_scans} scans at once"
+        if self._n_finishing >= _MOST_FINISHING:
+            return f"files of {self._n_finishing} scans are still being written"
+        return ""
+
+    @property
+    def _n_finishing(self) -> int:
+        return sum(worker.is_busy and worker.is_finishing for worker in self._workers)
 
     @property
     def has_spare(self) -> bool:
@@ -227,7 +248,7 @@ class WorkerPool:
     def _wait_for_ends(self, seconds: float, *, is_grace: bool = False) -> list[ScanEnd]:
         ends: list[ScanEnd] = []
         deadline = time.monotonic() + seconds
-        while self.n_running and (left := deadline - time.monotonic()) > 0 and not (is_grace and self._is_in_a_hurry):
+        while self.n_busy and (left := deadline - time.monotonic()) > 0 and not (is_grace and self._is_in_a_hurry):
             wait(self.pipes, min(left, _INTERVAL))
             ends += self.tend()
         return ends

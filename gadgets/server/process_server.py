@@ -129,7 +129,7 @@ class ProcessServer:
                     wait([listener, *self._refusals.connections, *self._pool.pipes], _INTERVAL)
                     self._accept(listener)
                     self._tend()
-            while n_scans is not None and self._pool.n_running and not self._stop.is_set():
+            while n_scans is not None and self._pool.n_busy and not self._stop.is_set():
                 wait([*self._refusals.connections, *self._pool.pipes], _INTERVAL)
                 self._tend()
         finally:
@@ -161,8 +161,7 @@ class ProcessServer:
             self._begin(connection, peer)
         while self._waiting and (len(self._waiting) > _MOST_WAITING or time.monotonic() > self._waiting[0][2]):
             connection, peer, _ = self._waiting.popleft()
-            n = self._pool.max_scans
-            self._refuse(connection, peer, f"the server is busy: at most {n} scans at once")
+            self._refuse(connection, peer, f"the server is busy: {self._pool.why_full}")
 
     def _begin(self, connection: socket.socket, peer: str) -> None:
         self.n_scans += 1

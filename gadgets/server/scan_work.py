@@ -3,11 +3,11 @@
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from perfline.gadgets.chain import Chain, load_chain, node_chain, parse_chain
-from perfline.gadgets.errors import ConfigurationError
+from perfline.gadgets.errors import ConfigurationError, OutputError
 from perfline.gadgets.mrd.channel import DEFAULT_SEND_BUFFER
 from perfline.gadgets.mrd.messages import ConfigName, ConfigText
 from perfline.gadgets.mrd.safe_xml import parse_xml
@@ -19,9 +19,11 @@ from perfline.gadgets.server.claimed_names import claim_spool
 from perfline.gadgets.server.metrics_meter import MeteredSession, ScanMeter
 from perfline.gadgets.server.metrics_progress import ScanProgress
 from perfline.gadgets.server.node_session import NodeSession
+from perfline.gadgets.server.unmade_sink import UnmadeSink, made_sinks
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.sink import Sink
-from perfline.recon.errors import InputError, PerflineError
+from perfline.gadgets.writers.spool_sink import SpoolSink
+from perfline.recon.errors import InputError
 
 __all__ = ["DEFAULT_TIMES", "ScanRun", "ScanWork", "chain_selector"]
 
@@ -81,26 +83,27 @@ class ScanRun:
         Is closed at the end.
     number : int
         Of the scan, from 1.
+    on_told : callable, optional
+        Called when the peer has been told the end of the scan; files may still have to be written.
     """
 
-    def __init__(self, work: ScanWork, connection: socket.socket, number: int) -> None:
+    def __init__(
+        self, work: ScanWork, connection: socket.socket, number: int, on_told: Callable[[], None] | None = None
+    ) -> None:
         self._work = work
         self._number = number
-        self._refusal: PerflineError | None = None
         self._spool: StreamSpool | None = None
-        self._sinks: Sequence[Sink] = ()
-        try:
-            self._sinks = work.make_sinks(number)
-            if work.spool is not None:
-                self._spool = claim_spool(work.spool, number)
-        except PerflineError as error:
-            # this scan is refused; the server goes on
-            self._refusal = error
+        # a scan that can't be saved is reconstructed all the same: a scanner waits for its images
+        sinks = made_sinks(work.make_sinks, number)
+        if work.spool is not None:
+            sinks = (self._spool_sink(work.spool, number), *sinks)
+        self._sinks = sinks
         self._meter = ScanMeter()
         session = NodeSession if work.node else MeteredSession
         self._session = session(
             connection, times=work.times, limits=work.limits, send_buffer=work.send_buffer, spool=self._spool
         )
+        self._session.on_closed = on_told
 
     def stop(self, why: str, seconds: float) -> None:
         """Make the scan end within some seconds; what has come is worked off and saved."""
@@ -116,22 +119,22 @@ class ScanRun:
         Returns
         -------
         ScanSummary
-            A spool that broke off is among its notices, as an error.
+            What could not be saved is among its notices, as errors.
         """
-        try:
-            sinks = (*self._sinks, self._meter)
-            summary = run_scan(self._session, self._select, options=self._work.options, sinks=sinks)
-        finally:
-            if self._spool is not None:
-                self._spool.close()
-        if self._spool is not None and self._spool.failure is not None:
-            summary = replace(summary, notices=(*summary.notices, ("error", self._spool.failure)))
+        sinks = (*self._sinks, self._meter)
+        summary = run_scan(self._session, self._select, options=self._work.options, sinks=sinks, is_live=True)
         _LOG.info("scan %d: %s %s", self._number, summary.status, summary.reason)
         return summary
 
+    def _spool_sink(self, folder: Path, number: int) -> Sink:
+        """Begin the spool, if that can be."""
+        try:
+            self._spool = claim_spool(folder, number)
+        except OutputError as error:
+            return UnmadeSink("spool", error)
+        return SpoolSink(self._spool)
+
     def _select(self, config: Config) -> Chain:
-        if self._refusal is not None:
-            raise self._refusal
         if self._work.node:
             return _node_chain(self._work.node, config)
         return chain_selector(self._work.default_chain)(config)

@@ -2,8 +2,8 @@
 
 Started by `WorkerProcess` as ``python -m perfline.gadgets.server.worker FD``, where FD is its end of a pipe. Over the
 pipe comes how scans are run, then a number and a connection; back go `READY`, `TAKEN`, where asked for the progress of
-the scan once a second, and the summary. A pipe that ends means that the server has gone: a worker that waits ends too,
-a scan that runs is brought to its end.
+the scan once a second, `TOLD`, and the summary. A pipe that ends means that the server has gone: a worker that waits
+ends too, a scan that runs is brought to its end.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import pickle
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
@@ -23,7 +24,7 @@ from perfline.gadgets.ready import get_ready
 from perfline.gadgets.server.metrics_meter import ProgressReporter
 from perfline.gadgets.server.metrics_progress import ScanProgress
 from perfline.gadgets.server.scan_work import ScanRun, ScanWork
-from perfline.gadgets.server.worker_process import READY, STOP_SECONDS, TAKEN
+from perfline.gadgets.server.worker_process import READY, STOP_SECONDS, TAKEN, TOLD
 from perfline.gadgets.summary import ScanSummary
 
 __all__ = ["main", "serve_one"]
@@ -53,10 +54,22 @@ def main(descriptor: int) -> None:
 
 
 def serve_one(
-    work: ScanWork, connection: socket.socket, number: int, tell: Callable[[ScanProgress], None]
+    work: ScanWork, connection: socket.socket, number: int, send: Callable[[ScanProgress | str], None]
 ) -> ScanSummary:
     """Run the scan; SIGTERM ends it early, with everything saved that has come."""
-    run = ScanRun(work, connection, number)
+    # the progress is told by a thread of its own
+    lock = threading.Lock()
+
+    def tell(message: ScanProgress | str) -> None:
+        with lock:
+            send(message)
+
+    def tell_end() -> None:
+        # the server may have gone; the scan comes to its end without
+        with contextlib.suppress(OSError):
+            tell(TOLD)
+
+    run = ScanRun(work, connection, number, tell_end)
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
         run.stop("the server is shut down", STOP_SECONDS)

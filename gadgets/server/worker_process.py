@@ -16,7 +16,7 @@ from perfline.gadgets.server.metrics_progress import ScanProgress
 if TYPE_CHECKING:
     from perfline.gadgets.summary import ScanSummary
 
-__all__ = ["READY", "STOP_SECONDS", "TAKEN", "WorkerProcess"]
+__all__ = ["READY", "STOP_SECONDS", "TAKEN", "TOLD", "WorkerProcess"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,6 +25,9 @@ READY: Final = "ready"
 
 TAKEN: Final = "taken"
 """Said by a worker that holds the connection it was given."""
+
+TOLD: Final = "told"
+"""Said by a worker whose peer has been told the end of its scan: what is left to do are files."""
 
 STOP_SECONDS: Final = 5.0
 """Time for a scan that is stopped to send what is ready [s]."""
@@ -43,6 +46,8 @@ class WorkerProcess:
         Of the scan that was given.
     given : socket or None
         Its connection, until the process has taken it.
+    is_finishing : bool
+        Its peer has gone; files of the scan are still being written, or sent to an archive.
     progress : ScanProgress or None
         How far that scan has come, if its process tells.
     summary : ScanSummary or None
@@ -65,13 +70,14 @@ class WorkerProcess:
         self.is_ready = False
         self.number: int | None = None
         self.given: socket.socket | None = None
+        self.is_finishing = False
         self.progress: ScanProgress | None = None
         self.summary: ScanSummary | None = None
         self.ended_at: float | None = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether its scan still runs."""
+        """Whether its scan still runs, or its files are being written."""
         return self.number is not None and self.summary is None and self.ended_at is None
 
     @property
@@ -117,6 +123,8 @@ class WorkerProcess:
                 self.is_ready = True
             elif said == TAKEN:
                 self._let_go()
+            elif said == TOLD:
+                self.is_finishing = True
             elif isinstance(said, ScanProgress):
                 self.progress = said
             else:

@@ -57,13 +57,15 @@ def asl_words(recipe: SimulationRecipe) -> dict[str, Any]:
         words |= _bolus(recipe)
     if recipe.anatomy is Anatomy.KIDNEY:
         words["Organ"] = "kidney"
+    if recipe.labels.n_of_labeling > 1:
+        words["LookLocker"] = True
     if recipe.labels.matrix:
         words["EncodingMatrix"] = [list(row) for row in recipe.labels.matrix]
     return words | _volume_order(recipe) | _repetition_times(recipe)
 
 
 def _bolus(recipe: SimulationRecipe) -> dict[str, Any]:
-    times = [recipe.labeling_duration]
+    times = [recipe.saturation_time or recipe.labeling_duration]
     if recipe.bolus_cut_off_technique is BolusCutOffTechnique.Q2TIPS:
         times.append(round(recipe.labeling_duration + _SATURATION_TRAIN, 9))
     return {

@@ -15,7 +15,7 @@ from perfline.recon.constants import RBF_BOUNDS
 from perfline.recon.phantom.asl_series import cbf_factor
 from perfline.recon.phantom.truth import TruthMaps, limited_images
 
-__all__ = ["IdealFlow", "has_several_delays", "ideal_flow", "limited_ratios"]
+__all__ = ["IdealFlow", "has_several_delays", "ideal_flow", "is_quantified", "limited_ratios"]
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,23 @@ class IdealFlow:
     """What the images limited to the sampled k-space give, 0 in air.
 
     ``cbf`` float32 (n_maps, n_slices, n_y, n_x): one map, or one for each artery [ml/100 g/min]. ``att`` float32
-    (n_slices, n_y, n_x) [s]; None for a single delay.
+    (n_slices, n_y, n_x) [s]; None for a single delay. ``abv``, float32 of the same shape, is None where there is no
+    arterial blood.
     """
 
     cbf: NDArray[np.float32]
     att: NDArray[np.float32] | None
+    abv: NDArray[np.float32] | None = None
 
 
 def has_several_delays(recipe: SimulationRecipe) -> bool:
     """Whether blood flow and transit time are fitted."""
     return len({(one.labeling_duration, one.post_labeling_delay) for one in recipe.components}) > 1
+
+
+def is_quantified(recipe: SimulationRecipe) -> bool:
+    """Whether blood flow comes from such a scan at all: QUIPSS with several inversion times is not fitted."""
+    return not (recipe.saturation_time and has_several_delays(recipe))
 
 
 def limited_ratios(recipe: SimulationRecipe, truth: TruthMaps) -> NDArray[np.float64]:
@@ -79,11 +86,17 @@ def ideal_flow(recipe: SimulationRecipe, truth: TruthMaps) -> IdealFlow:
     -------
     IdealFlow
 
+    Raises
+    ------
+    InputError
+        A scan that is not quantified, see `is_quantified`.
+
     Notes
     -----
     One delay: the consensus formula for each component. Several: the fit of `perfline.recon.asl.multi_delay` with the
-    tissue T1 that a reconstruction takes where the header names none (GM, or cortex), so that of other tissues flow and
-    time are as biased as they would be in a perfect scan.
+    tissue T1 that a reconstruction takes where the header names none (GM, or cortex), and with the true arterial
+    arrival time where there is arterial blood, so that of other tissues flow and time are as biased as they would be in
+    a perfect scan. No fit knows of dispersion.
     """
     ratios = limited_ratios(recipe, truth)
     if has_several_delays(recipe):
@@ -107,12 +120,15 @@ def _fitted(recipe: SimulationRecipe, ratios: NDArray[np.float64], inside: NDArr
             scheme.labeling_efficiency,
             scheme.blood_t1,
             scheme.partition_coefficient,
+            scheme.saturation_time,
         ),
         inside,
-        ORGAN_DEFAULTS[organ].perfused_tissue_t1.value,
+        ORGAN_DEFAULTS[organ].perfused_tissue_t1[3.0].value,
         slice_timing=recipe.slice_timing,
+        arterial_arrival_time=recipe.arterial_arrival_time if recipe.arterial_blood_volume else None,
+        flip_angle=None if recipe.series.train is None else recipe.series.train.flip_angle,
         bounds=FitBounds(cbf=RBF_BOUNDS) if organ == "kidney" else FitBounds(),
     )
     # any small variance, the same for all: the weights are equal
     fit = plan.fit(ratios.astype(np.float32), np.ones(inside.shape, np.float32), np.full(len(components), 1e-10))
-    return IdealFlow(fit.cbf[np.newaxis], fit.arterial_transit_time)
+    return IdealFlow(fit.cbf[np.newaxis], fit.arterial_transit_time, fit.abv if recipe.arterial_blood_volume else None)

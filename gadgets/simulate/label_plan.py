@@ -9,6 +9,7 @@ sub-bolus, or of one artery), and the volumes of a block, each with the share of
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,7 +67,12 @@ class LabelPlan(ABC):
     @property
     def n_together(self) -> int:
         """Volumes whose shots may alternate: control and label, or all of an encoded block."""
-        return len(self.matrix) or 2
+        return len(self.matrix) or 2 * self.n_of_labeling
+
+    @property
+    def n_of_labeling(self) -> int:
+        """Volumes that are read after one labelling."""
+        return 1
 
 
 @dataclass(frozen=True)
@@ -92,20 +98,27 @@ class Delays(LabelPlan):
         In the order of acquisition; inversion times for PASL [s].
     labeling_durations : tuple of float
         One for each delay [s]; empty: that of the recipe for all.
+    look_locker : bool
+        All delays are read after one labelling: the control at each of them, then the label at each.
 
     Raises
     ------
     InputError
-        No delay, a negative one, or another number of durations.
+        No delay, a negative one, another number of durations, or delays of a Look-Locker scan that don't ascend or have
+        durations of their own.
 
     Examples
     --------
     >>> [(state.volume_type.value, state.phase) for state in Delays((0.5, 1.5)).block(label_first=False)]
     [('control', 0), ('label', 0), ('control', 1), ('label', 1)]
+    >>> train = Delays((0.5, 1.5), look_locker=True)
+    >>> [(state.volume_type.value, state.phase) for state in train.block(label_first=False)]
+    [('control', 0), ('control', 1), ('label', 0), ('label', 1)]
     """
 
     post_labeling_delays: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
     labeling_durations: tuple[float, ...] = ()
+    look_locker: bool = False
 
     def __post_init__(self) -> None:
         if not self.post_labeling_delays:
@@ -119,6 +132,23 @@ class Delays(LabelPlan):
             )
         for duration in self.labeling_durations:
             check_positive("labeling_durations", duration, "s")
+        if self.look_locker:
+            self._check_train()
+
+    def _check_train(self) -> None:
+        if self.labeling_durations:
+            raise InputError(
+                f"labeling_durations: expected none for a Look-Locker scan, got {len(self.labeling_durations)}"
+            )
+        if not all(one < other for one, other in pairwise(self.post_labeling_delays)):
+            raise InputError(
+                f"post_labeling_delays: expected ascending ones for a Look-Locker scan, got {self.post_labeling_delays}"
+            )
+
+    @property
+    def n_of_labeling(self) -> int:
+        """All delays of a Look-Locker scan."""
+        return len(self.post_labeling_delays) if self.look_locker else 1
 
     def components(self, labeling_duration: float, post_labeling_delay: float) -> tuple[LabelComponent, ...]:
         """All blood at each delay."""
@@ -133,7 +163,8 @@ class Delays(LabelPlan):
         for phase in range(n):
             label = tuple(float(number == phase) for number in range(n))
             states += _pair((0.0,) * n, label, phase, label_first=label_first)
-        return tuple(states)
+        # the first halves of all pairs, then the second ones
+        return (*states[::2], *states[1::2]) if self.look_locker else tuple(states)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
 from perfline.gadgets.simulate.anatomy import Anatomy
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.label_plan import Delays, TimeEncoding, VesselEncoding
@@ -82,6 +84,38 @@ LABEL_RECIPES: Final[Mapping[str, EpiRecipe]] = MappingProxyType(
         ),
         "pasl_multi_ti": replace(
             _PASL, labels=Delays((0.6, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0)), model=KineticModel.BUXTON, seed=36
+        ),
+        "pasl_quipss": replace(
+            _PASL,
+            labeling_duration=1.9,
+            post_labeling_delay=2.4,
+            bolus_cut_off_technique=BolusCutOffTechnique.QUIPSS,
+            saturation_time=1.6,
+            seed=40,
+        ),
+        "pasl_look_locker": replace(
+            _PASL,
+            labels=Delays(tuple(round(0.4 + 0.3 * number, 9) for number in range(10)), look_locker=True),
+            model=KineticModel.BUXTON,
+            flip_angle=float(np.deg2rad(25)),
+            seed=41,
+        ),
+        "multi_delay_arterial": replace(
+            _SMALL,
+            labels=Delays((0.1, 0.3, 0.5, 0.7, 0.9, 1.2, 1.6, 2.0)),
+            labeling_duration=1.4,
+            model=KineticModel.BUXTON,
+            arterial_blood_volume=0.02,
+            arterial_arrival_time=0.45,
+            seed=42,
+        ),
+        "multi_delay_dispersed": replace(
+            _SEVERAL_DELAYS,
+            labels=Delays((0.4, 1.0, 1.6, 2.2, 2.8)),
+            labeling_duration=1.4,
+            dispersion_sharpness=7.0,
+            dispersion_time_to_peak=0.1,
+            seed=43,
         ),
         "kidney": replace(_KIDNEY, seed=37),
         "kidney_multi_delay": replace(

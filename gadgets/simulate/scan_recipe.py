@@ -6,6 +6,7 @@ Units as in ``recon``: s, mm, rad, Hz, T.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,15 @@ from numpy.typing import NDArray
 from perfline.gadgets.simulate.anatomy import Anatomy, scanned_phantom
 from perfline.gadgets.simulate.label_plan import LabelComponent, LabelPlan, LabelState, OneDelay, TimeEncoding
 from perfline.recon.asl.cbf import total_labeling_efficiency
+from perfline.recon.asl.dispersion import GammaDispersion
 from perfline.recon.asl.labeling import BolusCutOffTechnique
 from perfline.recon.checks import check_non_negative, check_positive
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import ImageAxis, LabelingType
-from perfline.recon.phantom.asl_series import AslSeries, KineticModel, LabelingScheme
+from perfline.recon.phantom.arterial_blood import with_arterial_blood
+from perfline.recon.phantom.asl_series import AslSeries, KineticModel, LabelingScheme, slice_signals
 from perfline.recon.phantom.brain import Phantom
+from perfline.recon.phantom.readout_train import ReadoutTrain
 
 __all__ = ["SimulationRecipe", "VolumeOrder", "slice_directions"]
 
@@ -82,7 +86,14 @@ class SimulationRecipe(ABC):
     labels : LabelPlan
         One delay, several, time-encoded or vessel-encoded; it may have durations and delays of its own.
     bolus_cut_off_technique : BolusCutOffTechnique
-        Of PASL: QUIPSS II or Q2TIPS, at ``labeling_duration``.
+        Of PASL: QUIPSS II or Q2TIPS end the bolus after ``labeling_duration``; QUIPSS leaves it that long and saturates
+        the slices.
+    saturation_time : float
+        Of QUIPSS: from the inversion to this saturation [s]; else 0.
+    dispersion_sharpness, dispersion_time_to_peak : float
+        Of a gamma distribution of the extra transit time, see `GammaDispersion` [1/s], [s]; both 0: none.
+    arterial_blood_volume, arterial_arrival_time : float
+        Of the tissue with the most flow, see `with_arterial_blood`, and when label reaches the arteries of all [s].
     anatomy : Anatomy
     background_suppression_pulses : int
         Each takes its share of the label, see ``recon.constants``.
@@ -111,8 +122,8 @@ class SimulationRecipe(ABC):
     Raises
     ------
     InputError
-        A number is out of range, the slices don't fit into the repetition time, there are noise readouts without
-        noise, or the labelling is none of those above.
+        A number is out of range, the slices don't fit into the repetition time or between the readouts of a
+        Look-Locker train, there are noise readouts without noise, or the labelling is none of those above.
     """
 
     n_coils: int = 4
@@ -147,6 +158,11 @@ class SimulationRecipe(ABC):
     model: KineticModel = KineticModel.CONSENSUS
     labels: LabelPlan = field(default_factory=OneDelay)
     bolus_cut_off_technique: BolusCutOffTechnique = BolusCutOffTechnique.QUIPSS2
+    saturation_time: float = 0.0
+    dispersion_sharpness: float = 0.0
+    dispersion_time_to_peak: float = 0.0
+    arterial_blood_volume: float = 0.0
+    arterial_arrival_time: float = 0.0
     anatomy: Anatomy = Anatomy.BRAIN
     background_suppression_pulses: int = 0
     static_fraction: float = 1.0
@@ -188,11 +204,14 @@ class SimulationRecipe(ABC):
 
     def _check_labels(self) -> None:
         """The plan fits the kind of labelling and the arteries of the phantom."""
-        if self.labeling_type is LabelingType.PASL:
-            if isinstance(self.labels, TimeEncoding):
-                raise InputError("labels: expected PCASL or CASL for a time-encoded scan, got PASL")
-            if self.bolus_cut_off_technique is BolusCutOffTechnique.QUIPSS:
-                raise InputError("bolus_cut_off_technique: expected QUIPSSII or Q2TIPS, got QUIPSS")
+        if self.labeling_type is LabelingType.PASL and isinstance(self.labels, TimeEncoding):
+            raise InputError("labels: expected PCASL or CASL for a time-encoded scan, got PASL")
+        self._check_saturation()
+        if self.labels.n_of_labeling > 1:
+            self._check_train()
+        if self.dispersion is not None or self.arterial_blood_volume or self.labels.n_of_labeling > 1:
+            # a sharpness, a share or a flip angle that can't be is refused here, and not by the first readout
+            slice_signals(self.phantom, self.series, 0)
         n_arteries = sum(component.artery is not None for component in self.components)
         if n_arteries not in (0, self.phantom.n_arteries):
             raise InputError(
@@ -201,6 +220,34 @@ class SimulationRecipe(ABC):
             )
         # what can't be is refused before the first volume is asked for
         _ = self.block
+
+    def _check_saturation(self) -> None:
+        """QUIPSS alone saturates the slices, before the first of them is read."""
+        is_quipss = self.bolus_cut_off_technique is BolusCutOffTechnique.QUIPSS
+        if is_quipss and self.labeling_type is not LabelingType.PASL:
+            raise InputError(f"bolus_cut_off_technique: expected QUIPSS with PASL alone, got {self.labeling_type}")
+        first = min(component.post_labeling_delay for component in self.components)
+        if is_quipss and not 0 < self.saturation_time < first:
+            raise InputError(
+                f"saturation_time: expected above 0 and before the first excitation at {first:g} s for QUIPSS, got"
+                f" {self.saturation_time:g} s"
+            )
+        if self.saturation_time and not is_quipss:
+            raise InputError(
+                f"saturation_time: expected 0 for {self.bolus_cut_off_technique}, got {self.saturation_time:g} s"
+            )
+
+    def _check_train(self) -> None:
+        """The slices fit in between two readouts of a train."""
+        if self.labeling_type is not LabelingType.PASL:
+            raise InputError(f"labels.look_locker: expected PASL, got {self.labeling_type}")
+        delays = [component.post_labeling_delay for component in self.components]
+        shortest = min(later - earlier for earlier, later in pairwise(delays))
+        if shortest < self.n_slices * self.slice_duration:
+            raise InputError(
+                f"labels.post_labeling_delays: expected steps of at least {self.n_slices * self.slice_duration:g} s for"
+                f" {self.n_slices} slices, got {shortest:g} s"
+            )
 
     @abstractmethod
     def check_readout(self) -> None:
@@ -229,7 +276,17 @@ class SimulationRecipe(ABC):
     @property
     def phantom(self) -> Phantom:
         """What is scanned."""
-        return scanned_phantom(self.anatomy, self.labeling_type)
+        phantom = scanned_phantom(self.anatomy, self.labeling_type)
+        if not self.arterial_blood_volume:
+            return phantom
+        return with_arterial_blood(phantom, self.arterial_blood_volume, self.arterial_arrival_time)
+
+    @property
+    def dispersion(self) -> GammaDispersion | None:
+        """How the transit times of the label spread; None: not at all."""
+        if not self.dispersion_sharpness and not self.dispersion_time_to_peak:
+            return None
+        return GammaDispersion(self.dispersion_sharpness, self.dispersion_time_to_peak)
 
     @property
     def components(self) -> tuple[LabelComponent, ...]:
@@ -288,7 +345,12 @@ class SimulationRecipe(ABC):
             labeling_efficiency=total_labeling_efficiency(self.labeling_efficiency, self.background_suppression_pulses),
             blood_t1=self.blood_t1,
             model=self.model,
+            saturation_time=self.saturation_time,
+            dispersion=self.dispersion,
         )
+        train = None
+        if self.labels.n_of_labeling > 1:
+            train = ReadoutTrain(tuple(one.post_labeling_delay for one in self.components), self.flip_angle)
         return AslSeries(
             scheme=scheme,
             repetition_time=self.repetition_time,
@@ -296,6 +358,7 @@ class SimulationRecipe(ABC):
             m0_repetition_time=None if self.m0_relaxed else self.m0_repetition_time,
             static_fraction=self.static_fraction,
             artery=component.artery,
+            train=train,
         )
 
 

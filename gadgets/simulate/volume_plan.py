@@ -74,7 +74,8 @@ def planned_shots(recipe: SimulationRecipe, start: float = 0.0) -> tuple[Planned
     Returns
     -------
     tuple of PlannedShot
-        Each takes a repetition time, that of M0 or that of control and label.
+        Each takes a repetition time, that of M0 or that of control and label; the volumes that are read after one
+        labelling share one.
 
     Examples
     --------
@@ -85,14 +86,16 @@ def planned_shots(recipe: SimulationRecipe, start: float = 0.0) -> tuple[Planned
     """
     volumes = planned_volumes(recipe)
     leading, rest = volumes[: recipe.n_m0], volumes[recipe.n_m0 :]
-    n_together = recipe.labels.n_together if recipe.interleaved_shots else 1
+    n_of_labeling = recipe.labels.n_of_labeling
+    n_together = recipe.labels.n_together if recipe.interleaved_shots else n_of_labeling
     groups: list[tuple[PlannedVolume, ...]] = [(volume,) for volume in leading]
     groups += [rest[first : first + n_together] for first in range(0, len(rest), n_together)]
     shots = []
     for group in groups:
         for shot in range(recipe.n_shots):
-            for volume in group:
+            for number, volume in enumerate(group, start=1):
                 shots.append(PlannedShot(volume, shot, start))
                 is_m0 = volume.volume_type is VolumeType.M0SCAN
-                start += recipe.m0_repetition_time if is_m0 else recipe.repetition_time
+                if is_m0 or number % n_of_labeling == 0:
+                    start += recipe.m0_repetition_time if is_m0 else recipe.repetition_time
     return tuple(shots)

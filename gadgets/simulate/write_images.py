@@ -17,6 +17,7 @@ from perfline.gadgets.simulate.field_map import scan_geometry
 from perfline.gadgets.simulate.raw_data import scan_truth
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, VolumeOrder
 from perfline.gadgets.simulate.shot_template import kind_signals
+from perfline.gadgets.simulate.true_words import true_words
 from perfline.gadgets.simulate.volume_plan import planned_volumes
 from perfline.gadgets.writers.bids_dataset import describe_datasets
 from perfline.gadgets.writers.bids_tree import BidsTree
@@ -78,8 +79,10 @@ def write_images(folder: Path, name: str, recipe: SimulationRecipe) -> tuple[Pat
     tuple of Path
         ``NAME_asl.nii.gz`` with sidecar and context, ``NAME_m0scan.nii.gz`` where there are M0 volumes (their mean,
         M0Type Separate); among the derivatives ``NAME_desc-truth_cbf.nii.gz`` (``rbf`` for kidneys),
-        ``NAME_desc-truth_att.nii.gz``, ``NAME_desc-truth_probseg.nii.gz`` (share of each artery) where the phantom has
-        arteries, and the regions as ``NAME_desc-regions_dseg.nii.gz`` with their names.
+        ``NAME_desc-truth_att.nii.gz``, ``NAME_desc-trutharterial_cbv.nii.gz`` where there is arterial blood,
+        ``NAME_desc-truth_probseg.nii.gz`` (share of each artery) where the phantom has arteries, and the regions as
+        ``NAME_desc-regions_dseg.nii.gz`` with their names. The sidecars of the true flow, transit time and blood volume
+        have the `true_words`.
 
     Raises
     ------
@@ -144,11 +147,15 @@ def _m0_sidecar(recipe: SimulationRecipe, series: str) -> dict[str, Any]:
 def _truth_images(recipe: SimulationRecipe, truth: TruthMaps) -> list[tuple[str, NDArray[Any], dict[str, Any]]]:
     """End of the name, image and sidecar of each true map."""
     flow = "rbf" if recipe.anatomy is Anatomy.KIDNEY else "cbf"
+    words = true_words(recipe)
     images: list[tuple[str, NDArray[Any], dict[str, Any]]] = [
-        (f"desc-truth_{flow}", truth.cbf, {"Description": "True blood flow", "Units": "mL/100g/min"}),
-        ("desc-truth_att", truth.att, {"Description": "True arterial transit time", "Units": "s"}),
+        (f"desc-truth_{flow}", truth.cbf, {"Description": "True blood flow", "Units": "mL/100g/min", **words}),
+        ("desc-truth_att", truth.att, {"Description": "True arterial transit time", "Units": "s", **words}),
         ("desc-regions_dseg", (1 + truth.regions).astype(np.int16), {"Description": "Regions of the phantom; 0: air"}),
     ]
+    if recipe.arterial_blood_volume:
+        description = {"Description": "True arterial blood volume as a fraction of the voxel", "Units": "1"}
+        images.append(("desc-trutharterial_cbv", truth.abv, description | words))
     phantom = recipe.phantom
     if phantom.n_arteries:
         shares = np.stack([np.append(phantom.artery_shares(number), 0.0) for number in range(phantom.n_arteries)])

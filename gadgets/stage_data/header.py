@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data.readout import Limits
+from perfline.recon.constants import BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE
 from perfline.recon.parameters import ImageAxis, LabelingType, TrapezoidReadout, VolumeType
 
 __all__ = ["AslParameters", "GradientResponse", "HargreavesParameters", "Parameter", "ScanHeader", "SpiralParameters"]
@@ -33,8 +34,10 @@ class AslParameters:
     ``post_labeling_delay`` and ``labeling_duration`` are per volume, per delay (``idx.phase``) or of length one.
     ``slice_timing`` is empty for a 3D readout. ``blood_t1`` and the others below it may be None only where no CBF is
     asked for. ``encoding_matrix`` (cycles x components) is empty for plain control and label. ``tissue_t1`` is for M0
-    of a short repetition time, ``perfused_tissue_t1`` for the kinetic model. ``look_locker_flip_angle`` [rad] is
-    None unless all delays are read after one labelling.
+    of a short repetition time, ``perfused_tissue_t1`` for the kinetic model; each is NaN where nobody gave it, the
+    field strength has no default and the header asks for no use of it. ``m0_flip_angle`` [rad] is that of the recovery
+    of such an M0, None where M0 needs none. ``look_locker_flip_angle`` [rad] is None unless all delays are read after
+    one labelling. ``background_suppression_efficiency`` is the share of the label that each pulse leaves.
     """
 
     labeling_type: LabelingType
@@ -58,6 +61,8 @@ class AslParameters:
     organ: str = "brain"
     perfused_tissue_t1: float = 1.3
     look_locker_flip_angle: float | None = None
+    m0_flip_angle: float | None = None
+    background_suppression_efficiency: float = BACKGROUND_SUPPRESSION_EFFICIENCY_PER_PULSE
 
     @property
     def flow_name(self) -> str:

@@ -81,8 +81,10 @@ class KineticFit:
 class RegionPrecision:
     """Blood flow of one region after ``n_pairs`` pairs, its standard error, and the forecast.
 
-    ``n_pairs_needed`` is None without a target, or where too few pairs came to tell. ``standard_deviation`` is that of
-    its ``n_voxels`` voxels; ``label`` is 0 for the head. ``asymmetry_index`` [%] is that of the region and its mirror,
+    ``n_pairs_needed`` is None without a target, or where too few pairs came to tell. The standard error is itself an
+    estimate, and below ``standard_error_bound`` with a confidence of 95 %: ``is_target_reached`` goes by that.
+    ``standard_deviation`` is that of its ``n_voxels`` voxels, from which ``n_voxels_left_out`` whose flow is not known
+    are left out; ``label`` is 0 for the head. ``asymmetry_index`` [%] is that of the region and its mirror,
     positive where the left has more; None where no pair is declared.
     """
 
@@ -96,6 +98,8 @@ class RegionPrecision:
     n_voxels: int = 0
     label: int = 0
     asymmetry_index: float | None = None
+    n_voxels_left_out: int = 0
+    standard_error_bound: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class CbfVolume:
     ``unit`` is ``mL/100g/min``, or ``relative`` where no M0 exists. ``mask`` is where M0 is above the background.
     ``fit`` is None for a single delay; with it, delay and duration are NaN. ``artery`` as in `DeltaMVolume`.
     ``scale`` turns the delta-M of a pair into its blood flow (of a fit: into a share of M0), 0 outside the mask.
-    ``precision`` is that of the region that is least sure, ``is_target_reached`` whether all have been sure enough.
+    ``precision`` is that of the region that is least sure, ``is_target_reached`` whether all are sure enough now.
     ``transit_time_map`` is the name of the map of transit times that was given for it, empty where there was none.
     """
 
@@ -143,10 +147,16 @@ class TerritoryMap:
 
 @dataclass(frozen=True)
 class ScanQuality:
-    """How good the scan is so far: figures by name, precision of regions, and what was left out and why."""
+    """How good the scan is so far: figures by name, precision of regions, and what was left out and why.
+
+    ``figures`` are of the map before it; or of what ``figures_of`` names (``all arteries``), and then ``precision`` is
+    that of its least sure region, as far as one is known.
+    """
 
     figures: Mapping[str, float]
     regions: tuple[RegionPrecision, ...]
     rejected: tuple[tuple[int, str], ...]
     n_pairs: int
     source: tuple[VolumeKey, ...]
+    figures_of: str = ""
+    precision: RegionPrecision | None = None

@@ -13,8 +13,9 @@ __all__ = ["FieldMap", "GivenTrajectory", "RegionLabels", "SeparateM0", "SideDat
 class SeparateM0:
     """M0 of another file, float32 (n_slices, n_y, n_x), not yet corrected for its repetition time.
 
-    ``affine`` is float64 (4, 4) from voxel (x, y, z) to RAS, ``repetition_time`` and ``echo_time`` in s; None where the
-    file doesn't say.
+    ``affine`` is float64 (4, 4) from voxel (x, y, z) to RAS, ``repetition_time`` and ``echo_time`` in s, ``flip_angle``
+    of the excitation in rad; None where the file doesn't say. ``repetition_time_origin`` says where in the file it was
+    found, ``warnings`` what else is to be told of the file.
     """
 
     image: NDArray[np.float32]
@@ -22,6 +23,9 @@ class SeparateM0:
     repetition_time: float | None
     name: str
     echo_time: float | None = None
+    flip_angle: float | None = None
+    repetition_time_origin: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Unlike `Average` this keeps the difference image of every pair, since a later pa
 one: 0.4 MB for a pair of 64 x 64 x 24 voxels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +20,10 @@ from perfline.recon.asl.quality import global_perfusion
 from perfline.recon.asl.robust_mean import robust_mean
 from perfline.recon.asl.running_statistics import RunningStatistics
 
-__all__ = ["AverageSelected"]
+__all__ = ["LEAST_OF_ROBUST", "AverageSelected", "is_selective", "mean_maps"]
 
-_LEAST_OF_ROBUST = 3
+LEAST_OF_ROBUST = 3
+"""Pairs; the mean of fewer is the plain one."""
 
 
 @dataclass
@@ -164,12 +165,33 @@ class AverageSelected:
         self, series: _Series, component: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Mean, variance of a single pair and temporal SNR; the robust ones from the third pair on."""
-        statistics = series.statistics[component]
-        if not self._is_robust or statistics.n < _LEAST_OF_ROBUST:
-            return statistics.maps()
-        images = np.stack([series.pairs[place].images[component].image for place in series.added])
-        mean, variance_of_mean = robust_mean(images)
-        variance = variance_of_mean * np.float32(statistics.n)
-        unknown = np.full(mean.shape, np.nan, np.float32)
-        tsnr = np.divide(mean, np.sqrt(variance), out=unknown, where=variance > 0)
-        return mean, variance, tsnr
+        images = (series.pairs[place].images[component].image for place in series.added)
+        return mean_maps(series.statistics[component], images, is_robust=self._is_robust)
+
+
+def is_selective(settings: Settings) -> bool:
+    """Whether pairs may be left out, or weighed, so that all of them have to be kept."""
+    return settings.pair_rejection != "none" or settings.least_likeness > 0 or settings.pair_mean != "arithmetic"
+
+
+def mean_maps(
+    statistics: RunningStatistics, images: Iterable[NDArray[np.float32]], *, is_robust: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Mean, variance of a single pair and temporal SNR of some pairs.
+
+    Parameters
+    ----------
+    statistics : RunningStatistics
+        Of the pairs.
+    images : iterable of float32 array (n_slices, n_y, n_x)
+        The pairs themselves; not looked at unless `is_robust`.
+    is_robust : bool
+        Huber's mean, from the third pair on.
+    """
+    if not is_robust or statistics.n < LEAST_OF_ROBUST:
+        return statistics.maps()
+    mean, variance_of_mean = robust_mean(np.stack(list(images)))
+    variance = variance_of_mean * np.float32(statistics.n)
+    unknown = np.full(mean.shape, np.nan, np.float32)
+    tsnr = np.divide(mean, np.sqrt(variance), out=unknown, where=variance > 0)
+    return mean, variance, tsnr

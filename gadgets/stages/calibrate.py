@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
-from perfline.gadgets.stage_data import M0Volume, Notice, ScanHeader, SeparateM0, SliceGeometry, Volume, VolumeKey
+from perfline.gadgets.stage_data import (
+    Dropped,
+    M0Volume,
+    Notice,
+    ScanHeader,
+    SeparateM0,
+    SliceGeometry,
+    Volume,
+    VolumeKey,
+)
 from perfline.gadgets.stages.same_place import check_place
 from perfline.recon.asl.m0 import recovery_correction
 from perfline.recon.parameters import VolumeType
@@ -18,14 +27,13 @@ __all__ = ["Calibrate"]
 class Calibrate:
     """Give the quantification its M0 image, corrected for a short repetition time.
 
-    Included: the mean of all m0scan volumes so far. Separate: `separate`, handed on with the first volume, whose
-    grid it
-    must share. Estimate: one number for all voxels. Absent: nothing; the blood flow then comes in relative units.
+    Included: the mean of all m0scan volumes so far. Separate: `separate`, handed on with the first volume, whose grid
+    it must share. Estimate: one number for all voxels. Absent: nothing; the blood flow then comes in relative units.
 
     Parameters
     ----------
     header : ScanHeader
-        With ``asl`` resolved.
+        With ``asl`` resolved, the repetition time of a separate M0 included.
     separate : SeparateM0, optional
         M0 of another file.
 
@@ -43,6 +51,7 @@ class Calibrate:
         if header.asl is None:
             raise ScanHeaderError("calibrate: the scan declares no arterial spin labelling")
         self._asl = header.asl
+        self._limits = header.limits
         self._m0_type = header.asl.m0_type
         if self._m0_type == "Separate" and separate is None:
             raise ScanHeaderError("M0Type is Separate: expected a file with the M0 image (--m0 FILE), got none")
@@ -54,17 +63,17 @@ class Calibrate:
         self._correction = 1.0
         if self._m0_type in ("Included", "Separate"):
             time = header.asl.m0_repetition_time
-            if time is None and separate is not None:
-                time = separate.repetition_time
             if time is None:
                 raise MissingParameterError(
                     f"repetition time of M0 (correction below 5 s): needed for M0Type {self._m0_type}; put"
                     " M0RepetitionTime into the sidecar, the protocol or the userParameters of the MRD header, or"
                     " RepetitionTimePreparation into the sidecar of the M0 file"
                 )
-            self._correction = recovery_correction(time, header.asl.tissue_t1)
+            angle = header.asl.m0_flip_angle
+            self._correction = recovery_correction(time, header.asl.tissue_t1, np.pi / 2 if angle is None else angle)
         self._sum: NDArray[np.float64] | None = None
         self._sources: tuple[VolumeKey, ...] = ()
+        self._lost: list[Dropped] = []
         self._is_handed_on = False
 
     def process(self, item: object) -> Iterator[object]:
@@ -75,10 +84,12 @@ class Calibrate:
         ScanHeaderError
             The separate M0 image has another grid than the volumes.
         """
+        if isinstance(item, Dropped) and item.what == "volume":
+            self._lost.append(item)
         if isinstance(item, Volume) and item.label is not None:
             if item.label.volume_type is VolumeType.M0SCAN:
                 if self._m0_type == "Included":
-                    yield self._add(item)
+                    yield from self._add(item)
                 else:
                     yield Notice("warning", f"m0scan volumes are not used: M0Type is {self._m0_type}")
             elif not self._is_handed_on:
@@ -86,12 +97,13 @@ class Calibrate:
                 yield from self._from_elsewhere(item)
         yield item
 
-    def _add(self, volume: Volume) -> M0Volume:
+    def _add(self, volume: Volume) -> Iterator[M0Volume]:
         magnitude = np.abs(volume.image).astype(np.float64)
         self._sum = magnitude if self._sum is None else self._sum + magnitude
         self._sources = (*self._sources, volume.key)
-        mean = self._sum / len(self._sources)
-        return self._corrected(mean, volume.geometry, len(self._sources))
+        if self._sum.any():
+            mean = self._sum / len(self._sources)
+            yield self._corrected(mean, volume.geometry, len(self._sources))
 
     def _corrected(self, image: NDArray[np.floating], geometry: SliceGeometry, n_volumes: int) -> M0Volume:
         corrected = (image * self._correction).astype(np.float32)
@@ -115,9 +127,21 @@ class Calibrate:
             yield M0Volume(image, volume.geometry, 0, 1.0, ())
 
     def finish(self) -> Iterator[object]:
-        """Say so where no m0scan came."""
-        if self._m0_type == "Included" and self._sum is None:
-            yield Notice(
-                "error",
-                "M0Type is Included, but no m0scan volume came: there is no CBF, perfusion images are kept",
-            )
+        """Say so where no m0scan came, or none with signal."""
+        if self._m0_type != "Included" or (self._sum is not None and self._sum.any()):
+            return
+        if self._sum is not None:
+            reason = "the m0scan volume is 0 everywhere"
+            if len(self._sources) > 1:
+                reason = f"all {len(self._sources)} m0scan volumes are 0 everywhere"
+        elif lost := [one for one in self._lost if one.key is not None and self._is_m0(one.key)]:
+            reason = f"the m0scan volume ({lost[0].key}) was dropped: {lost[0].reason}"
+        else:
+            reason = "no m0scan volume came"
+        yield Notice("error", f"M0Type is Included, but {reason}: there is no CBF, perfusion images are kept")
+
+    def _is_m0(self, key: VolumeKey) -> bool:
+        """Whether a lost volume is known to have been M0: by its flag, or where repetitions count all volumes."""
+        types, limits = self._asl.volume_types, self._limits
+        counts_all = limits["set"].count * limits["phase"].count == 1 and limits["repetition"].count == len(types)
+        return key.is_m0 or (counts_all and key.repetition < len(types) and types[key.repetition] is VolumeType.M0SCAN)

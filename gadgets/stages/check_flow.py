@@ -15,6 +15,9 @@ __all__ = ["CheckFlow"]
 _TIMES: Final = 10
 """Times the upper end of healthy tissue that no noise of a sound scan reaches in many voxels."""
 
+_ROUNDING: Final = 1e-5
+"""A fit that ended at its upper bound, which is the limit, is that much below it at most: float32 and units."""
+
 
 class CheckFlow:
     """At the end, report voxels whose blood flow is beyond ten times that of healthy tissue.
@@ -48,13 +51,19 @@ class CheckFlow:
 
     def finish(self) -> Iterator[object]:
         """Report what is beyond the limit."""
-        counts = [count_implausible(flow.cbf, flow.mask, self._limit) for flow in self._latest.values()]
+        counts = [self._count(flow) for flow in self._latest.values()]
         n_voxels = sum(int(np.count_nonzero(flow.mask)) for flow in self._latest.values())
         if any(counts):
             n_bad = sum(counts)
+            is_fitted = any(flow.fit is not None for flow in self._latest.values())
+            end = "the fit ends there" if is_fitted else "nothing was clipped"
             yield Notice(
                 "warning",
                 f"blood flow beyond {self._limit:g} mL/100g/min, {_TIMES} times the physiological, in {n_bad} of"
-                f" {n_voxels} voxels ({n_bad / n_voxels:.2%}): nothing was clipped; if there are many, check the scale"
+                f" {n_voxels} voxels ({n_bad / n_voxels:.2%}): {end}; if there are many, check the scale"
                 " of M0, its units and the times",
             )
+
+    def _count(self, flow: CbfVolume) -> int:
+        limit = self._limit if flow.fit is None else (1 - _ROUNDING) * self._limit
+        return count_implausible(flow.cbf, flow.mask, limit)

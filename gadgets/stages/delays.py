@@ -1,14 +1,10 @@
 """Which delays a scan has, by its header: this decides whether one formula or a fit over all gives the blood flow."""
 
-from collections.abc import Sequence
-
 from perfline.gadgets.stage_data import AslParameters
-from perfline.recon.asl.cbf import total_labeling_efficiency
 from perfline.recon.asl.hadamard import sub_bolus_times
-from perfline.recon.asl.labeling import Labeling
 from perfline.recon.parameters import VolumeType
 
-__all__ = ["delay_groups", "is_fitted", "kinetic_labeling", "sub_boli"]
+__all__ = ["blocks_of", "delay_groups", "is_fitted", "pairs_of_block", "sub_boli"]
 
 
 def sub_boli(asl: AslParameters) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
@@ -54,24 +50,30 @@ def is_fitted(asl: AslParameters) -> bool:
     return len(delay_groups(asl)) > 1 and asl.m0_type != "Absent"
 
 
-def kinetic_labeling(asl: AslParameters, groups: Sequence[tuple[float, float]]) -> Labeling:
-    """Labelling of some delays, for the kinetic model.
+def blocks_of(asl: AslParameters, n_pairs: int, *, of_average: bool = False) -> int | None:
+    """Blocks of cycles behind a number of pairs.
 
     Parameters
     ----------
     asl : AslParameters
-    groups : sequence of (float, float)
-        Post-labelling delay and labelling duration [s], such as `delay_groups`.
+    n_pairs : int
+        Of a map of blood flow. A fit counts the differences of all sub-boli, so that each block gives several.
+    of_average : bool
+        The number is that of an average, to which each block gives one difference.
 
     Returns
     -------
-    Labeling
+    int or None
+        None where the scan is not encoded.
     """
-    return Labeling(
-        labeling_type=asl.labeling_type,
-        post_labeling_delay=[delay for delay, _ in groups],
-        labeling_duration=[duration for _, duration in groups],
-        labeling_efficiency=total_labeling_efficiency(asl.labeling_efficiency, asl.background_suppression_pulses),
-        blood_t1=asl.blood_t1,
-        partition_coefficient=asl.partition_coefficient,
-    )
+    of_block = pairs_of_block(asl)
+    if of_block is None:
+        return None
+    return n_pairs if of_average else n_pairs // of_block
+
+
+def pairs_of_block(asl: AslParameters) -> int | None:
+    """How many pairs each block of cycles adds to those of a map of blood flow; None where the scan is not encoded."""
+    if not asl.encoding_matrix:
+        return None
+    return len(asl.encoding_matrix[0]) - 1 if is_fitted(asl) else 1

@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
 from perfline.gadgets.settings import Settings
 from perfline.gadgets.stage_data import CbfVolume, KineticFit, M0Volume, Notice, PerfusionAverage, ScanHeader, Volume
-from perfline.gadgets.stages.delays import delay_groups, kinetic_labeling
+from perfline.gadgets.stages.delays import delay_groups
+from perfline.gadgets.stages.fit_notice import fit_notice
+from perfline.gadgets.stages.kinetic_labeling import kinetic_labeling
+from perfline.recon.asl.fit_status import FitStatus
+from perfline.recon.asl.labeling import BolusCutOffTechnique
 from perfline.recon.asl.m0 import brain_mask
 from perfline.recon.asl.multi_delay import FitBounds, MultiDelayPlan
 from perfline.recon.asl.regularized_multi_delay import fit_regularized
+from perfline.recon.asl.weighted_delay import look_up
 from perfline.recon.constants import RBF_BOUNDS
-from perfline.recon.parameters import VolumeType
+from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = ["FitDelays"]
 
@@ -27,9 +32,13 @@ _NO_NOISE = np.float32(1e-3)
 class FitDelays:
     """Fit the kinetic model to the averages of all delays.
 
-    The first fit comes once every delay has a pair; from then on one after each pair. Of a time-encoded scan one comes
-    after each block. Each fit searches its own start: from the last result it would be a quarter faster, but in some
-    3 % of noisy voxels it would stay in a worse minimum, and a result would depend on the way to it.
+    The first fit comes once every delay has a pair; from then on one after each pair. Before, where two delays or more
+    have one, their weighted delay is looked up: a first view, without errors, of the voxels whose bolus has arrived by
+    then. It would be no better a start of the fit than the grid. Of a time-encoded scan a fit comes after each block.
+    Each fit searches its own start on a grid: from the last result alone it would be a fifth faster,
+    but 5 % of noisy voxels would stay in another, mostly worse minimum. The last result as one more start beside the
+    grid, the better one taken, costs 8 % more and moves one voxel in 800, by some tenths of chi-square; a result would
+    depend on the way to it.
 
     The noise of a pair is taken as the same at all delays (it is that of the static tissue): its variance is pooled
     over them, voxel by voxel. Until a second pair of some delay has come there is no variance, nor is there where all
@@ -42,12 +51,12 @@ class FitDelays:
     settings : Settings
         Uses ``arterial_arrival_time``, ``transit_time_difference``, ``transit_time_prior``, ``n_threads``.
     mask : bool array (n_slices, n_y, n_x), optional
-        Where the fit is wanted; left out: where M0, or the first control, shows tissue.
+        Where the fit, and no look-up before it, is wanted; left out: where M0, or the first control, shows tissue.
 
     Raises
     ------
     ScanHeaderError
-        A single delay, or M0Type Absent: without M0 there is no fit.
+        A single delay; M0Type Absent: without M0 there is no fit; QUIPSS: the length of its bolus is not declared.
     ConfigurationError
         Two priors at once.
     """
@@ -63,6 +72,11 @@ class FitDelays:
             raise ScanHeaderError(f"PostLabelingDelay: expected several delays for a fit, got {len(self._groups)}")
         if asl.m0_type == "Absent":
             raise ScanHeaderError("M0Type is Absent: a fit of blood flow and transit time needs M0")
+        if asl.bolus_cut_off_technique == BolusCutOffTechnique.QUIPSS:
+            raise ScanHeaderError(
+                "BolusCutOffTechnique is QUIPSS: expected QUIPSSII or Q2TIPS with several inversion times: the length"
+                " of the bolus must be known"
+            )
         self._asl = asl
         self._n_slices = header.n_slices
         self._arterial_arrival = settings.arterial_arrival_time or None
@@ -82,6 +96,14 @@ class FitDelays:
         self._has_own_mask = mask is not None
         self._mask = mask
         self._plan: MultiDelayPlan | None = None
+        self._latest: CbfVolume | None = None
+        # of other durations, and of saturation by a train of readouts, the table knows nothing; a view while the scan
+        # runs is not wanted where the mask is given
+        is_one_duration = len({duration for _, duration in self._groups}) == 1
+        self._can_look_up = (
+            is_one_duration and not self._is_block and asl.look_locker_flip_angle is None and mask is None
+        )
+        self._is_looked_up = False
 
     def process(self, item: object) -> Iterator[object]:
         """Take M0 and averages; yield everything on, and the fit after each average.
@@ -109,13 +131,16 @@ class FitDelays:
             yield from self._fit_if_ready(item)
 
     def finish(self) -> Iterator[object]:
-        """Say which delays never came."""
+        """Say which delays never came, and how the last fit went."""
         missing = [delay for delay, duration in self._groups if (delay, duration) not in self._averages]
         if self._averages and missing:
             text = ", ".join(f"{delay:g}" for delay in missing)
+            seen = "; the maps are a look-up of the delays that came" if self._is_looked_up else ""
             yield Notice(
-                "error", f"no complete pair at the delays {text} s: blood flow and transit time were not fitted"
+                "error", f"no complete pair at the delays {text} s: blood flow and transit time were not fitted{seen}"
             )
+        if self._latest is not None and self._latest.fit is not None:
+            yield from fit_notice(self._latest.fit.status, self._latest.cbf)
 
     def _set_mask(self, image: NDArray[np.float32]) -> None:
         mask = brain_mask(image)
@@ -123,13 +148,23 @@ class FitDelays:
             self._mask, self._plan = mask, None
 
     def _fit_if_ready(self, arrived: PerfusionAverage | None) -> Iterator[CbfVolume]:
-        if self._m0 is None or self._mask is None or len(self._averages) < len(self._groups):
+        if self._m0 is None or self._mask is None:
             return
-        averages = [self._averages[group] for group in self._groups]
+        averages = [self._averages[group] for group in self._groups if group in self._averages]
+        if len(averages) < len(self._groups):
+            if self._can_look_up and sum(self._is_end_seen(average) for average in averages) > 1:
+                yield from self._look_up(averages, arrived or averages[-1], self._m0, self._mask)
+            return
         # a verdict on pairs can change the average of a delay and leave its number
         if self._is_block and len({(average.n_pairs, average.source) for average in averages}) > 1:
             return
-        yield self._fit(averages, arrived or averages[-1], self._m0, self._mask)
+        self._latest = self._fit(averages, arrived or averages[-1], self._m0, self._mask)
+        yield self._latest
+
+    def _is_end_seen(self, average: PerfusionAverage) -> bool:
+        """Whether a whole bolus can have come by the readout."""
+        delay, duration = average.post_labeling_delay, average.labeling_duration
+        return delay > (duration if self._asl.labeling_type is LabelingType.PASL else 0)
 
     def _fit(
         self,
@@ -159,33 +194,53 @@ class FitDelays:
             # without a variance there is nothing to weigh a prior against
             prior = self._prior if is_known else None
             fit = self._plan.fit(*data, att_prior=prior, n_threads=self._n_threads)
-        unknown = np.where(mask, np.float32(np.nan), np.float32(0))
-        nan = float("nan")
-        return CbfVolume(
-            cbf=fit.cbf,
-            standard_error=fit.standard_error_cbf if is_known else unknown,
-            mask=mask,
-            unit="mL/100g/min",
-            n_pairs=int(n_pairs.sum()),
-            n_rejected=arrived.n_rejected,
-            geometry=arrived.geometry,
-            post_labeling_delay=nan,
-            labeling_duration=nan,
-            source=arrived.source,
-            scale=np.divide(1, m0, out=np.zeros_like(m0), where=mask & (m0 > 0)),
-            fit=KineticFit(
-                arterial_transit_time=fit.arterial_transit_time,
-                arterial_transit_time_error=fit.standard_error_arterial_transit_time if is_known else unknown,
-                arterial_blood_volume=fit.abv if self._arterial_arrival else None,
-                arterial_blood_volume_error=(fit.standard_error_abv if is_known else unknown)
-                if self._arterial_arrival
-                else None,
-                reduced_chi_square=fit.reduced_chi_square if is_known else unknown,
-                status=fit.status,
-                post_labeling_delays=tuple(delay for delay, _ in self._groups),
-                labeling_durations=tuple(duration for _, duration in self._groups),
-            ),
+        unknown = _unknown(mask)
+        kinetic = KineticFit(
+            arterial_transit_time=fit.arterial_transit_time,
+            arterial_transit_time_error=fit.standard_error_arterial_transit_time if is_known else unknown,
+            arterial_blood_volume=fit.abv if self._arterial_arrival else None,
+            arterial_blood_volume_error=(fit.standard_error_abv if is_known else unknown)
+            if self._arterial_arrival
+            else None,
+            reduced_chi_square=fit.reduced_chi_square if is_known else unknown,
+            status=fit.status,
+            post_labeling_delays=tuple(delay for delay, _ in self._groups),
+            labeling_durations=tuple(duration for _, duration in self._groups),
         )
+        return _flow(fit.cbf, fit.standard_error_cbf if is_known else unknown, kinetic, averages, arrived, m0, mask)
+
+    def _look_up(
+        self,
+        averages: list[PerfusionAverage],
+        arrived: PerfusionAverage,
+        m0: NDArray[np.float32],
+        mask: NDArray[np.bool_],
+    ) -> Iterator[CbfVolume]:
+        groups = [(average.post_labeling_delay, average.labeling_duration) for average in averages]
+        cbf, transit_time, status = look_up(
+            np.stack([average.mean for average in averages]),
+            m0,
+            mask,
+            kinetic_labeling(self._asl, groups),
+            self._asl.perfused_tissue_t1,
+            np.array(self._asl.slice_timing or (0.0,) * self._n_slices),
+        )
+        # nothing to show while no bolus has come whole
+        if not np.any(status == FitStatus.LOOKED_UP):
+            return
+        self._is_looked_up = True
+        unknown = _unknown(mask)
+        kinetic = KineticFit(
+            arterial_transit_time=transit_time,
+            arterial_transit_time_error=unknown,
+            arterial_blood_volume=None,
+            arterial_blood_volume_error=None,
+            reduced_chi_square=unknown,
+            status=status,
+            post_labeling_delays=tuple(delay for delay, _ in groups),
+            labeling_durations=tuple(duration for _, duration in groups),
+        )
+        yield _flow(cbf, unknown, kinetic, averages, arrived, m0, mask)
 
     def _make_plan(self, mask: NDArray[np.bool_]) -> MultiDelayPlan:
         asl = self._asl
@@ -200,6 +255,37 @@ class FitDelays:
             flip_angle=asl.look_locker_flip_angle,
             bounds=bounds,
         )
+
+
+def _flow(
+    cbf: NDArray[np.float32],
+    standard_error: NDArray[np.float32],
+    fit: KineticFit,
+    averages: list[PerfusionAverage],
+    arrived: PerfusionAverage,
+    m0: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+) -> CbfVolume:
+    nan = float("nan")
+    return CbfVolume(
+        cbf=cbf,
+        standard_error=standard_error,
+        mask=mask,
+        unit="mL/100g/min",
+        n_pairs=sum(average.n_pairs for average in averages),
+        n_rejected=arrived.n_rejected,
+        geometry=arrived.geometry,
+        post_labeling_delay=nan,
+        labeling_duration=nan,
+        source=arrived.source,
+        scale=np.divide(1, m0, out=np.zeros_like(m0), where=mask & (m0 > 0)),
+        fit=fit,
+    )
+
+
+def _unknown(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A value that nothing is known of: NaN in the mask."""
+    return np.where(mask, np.float32(np.nan), np.float32(0))
 
 
 def _pooled_variance(averages: list[PerfusionAverage]) -> NDArray[np.float32]:

@@ -19,9 +19,9 @@ class OrderCheck:
     Parameters
     ----------
     n_needed : int
-        Differences that are averaged before it is judged.
+        Differences that are averaged before it is judged; of a scan with fewer those that came, at its end.
     text : str
-        Of the warning; ``{mean}`` is the mean relative difference.
+        Of the warning; ``{mean}`` is the mean relative difference, ``{n}`` how many differences it is of.
     """
 
     def __init__(self, n_needed: int, text: str) -> None:
@@ -52,7 +52,14 @@ class OrderCheck:
         if self.is_done:
             return None
         self._differences.append(relative_difference(delta_m, magnitude, brain_mask(magnitude)))
+        return self._judge() if self.is_done else None
+
+    def finish(self) -> Notice | None:
+        """At the end of a scan with fewer differences than are needed: the warning, by those that came."""
+        return self._judge() if self._differences and not self.is_done else None
+
+    def _judge(self) -> Notice | None:
         mean = float(np.mean(self._differences))
-        if not self.is_done or mean >= _SWAPPED_LIMIT:
+        if mean >= _SWAPPED_LIMIT:
             return None
-        return Notice("warning", self._text.format(mean=f"{mean:+.2%}"))
+        return Notice("warning", self._text.format(mean=f"{mean:+.2%}", n=len(self._differences)))

@@ -111,9 +111,12 @@ class Pair:
         return ControlLabelPair(control, label, complete.index, source)
 
     def _drop_halves(self, before: Volume | None) -> Iterator[object]:
-        """Give up halves of earlier repetitions; those of the same one may be acquired side by side."""
+        """Give up halves of earlier pairs and repetitions; those of the same one may be acquired side by side.
+
+        A half that belongs to a later pair has its partner still to come, as where all controls precede the labels.
+        """
         for index in sorted(self._halves):
-            if before is not None and not _is_earlier(self._halves[index].key, before.key):
+            if before is not None and not _is_over(self._halves[index], before):
                 continue
             half = self._halves.pop(index)
             if half.label is not None:
@@ -122,5 +125,10 @@ class Pair:
                 yield Dropped("pair", f"pair {index}: its {missing} is missing", half.key)
 
 
-def _is_earlier(one: VolumeKey, other: VolumeKey) -> bool:
-    return (one.average, one.repetition) < (other.average, other.repetition)
+def _is_over(half: Volume, complete: Volume) -> bool:
+    """Whether a half is of an earlier pair than the one that is complete, and of an earlier repetition."""
+    if half.label is None or half.label.pair is None or complete.label is None or complete.label.pair is None:
+        return False
+    one, other = half.key, complete.key
+    is_earlier = (one.average, one.repetition) < (other.average, other.repetition)
+    return is_earlier and half.label.pair < complete.label.pair

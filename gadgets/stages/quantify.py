@@ -16,7 +16,7 @@ from perfline.gadgets.stage_data import (
     TransitTimeMap,
     Volume,
 )
-from perfline.gadgets.stages.arrival_flow import arrival_scale, check_arrival
+from perfline.gadgets.stages.arrival_flow import arrival_notice, arrival_scale, check_arrival
 from perfline.gadgets.stages.same_place import check_place
 from perfline.recon.asl.cbf import (
     cbf_factor,
@@ -77,6 +77,7 @@ class Quantify:
         self._scales: dict[tuple[float, float], NDArray[np.float32]] = {}
         self._waiting: dict[tuple[float, float, int | None], PerfusionAverage] = {}
         self._is_several_delays_said = False
+        self._arrival: tuple[PerfusionAverage, NDArray[np.float32], NDArray[np.bool_]] | None = None
 
     def process(self, item: object) -> Iterator[object]:
         """Take M0 and averages; yield everything on, and the CBF after each average."""
@@ -103,8 +104,10 @@ class Quantify:
             yield from self._quantify_waiting()
 
     def finish(self) -> Iterator[object]:
-        """Averages that never met an M0 stay without CBF; `Calibrate` has said so."""
-        yield from ()
+        """Say where a map of transit times left no CBF; of averages that never met an M0 `Calibrate` has said so."""
+        if self._transit_time is not None and self._arrival is not None:
+            name, seconds = self._transit_time.name, self._transit_time.seconds
+            yield from arrival_notice(name, self._asl, *self._arrival, seconds)
 
     @property
     def _masks_by_control(self) -> bool:
@@ -129,6 +132,7 @@ class Quantify:
             if self._transit_time is not None:
                 seconds = self._transit_time.seconds
                 scale = arrival_scale(self._asl, self._n_slices, average, m0, mask, seconds)
+                self._arrival = average, scale, mask
                 error = np.sqrt(average.variance / average.n_pairs) * np.abs(scale)
                 error = np.where(mask, error, 0).astype(np.float32)
                 yield self._flow(average, mask, average.mean * scale, error, scale)
@@ -148,7 +152,9 @@ class Quantify:
             post_labeling_delay=delays,
             labeling_duration=labeling_duration,
             bolus_cut_off_delay_time=asl.bolus_cut_off_delay_time,
-            labeling_efficiency=total_labeling_efficiency(asl.labeling_efficiency, asl.background_suppression_pulses),
+            labeling_efficiency=total_labeling_efficiency(
+                asl.labeling_efficiency, asl.background_suppression_pulses, asl.background_suppression_efficiency
+            ),
             blood_t1=asl.blood_t1,
             partition_coefficient=asl.partition_coefficient,
         )

@@ -22,6 +22,7 @@ from perfline.recon.coils.sensitivity import SensitivityEstimate
 from perfline.recon.epi.ghost_level import ghost_level
 from perfline.recon.epi.ghost_phase import GhostPhase
 from perfline.recon.epi.plan import PlannedWeights
+from perfline.recon.errors import ConditioningError
 
 __all__ = ["ReconstructEpi"]
 
@@ -80,7 +81,7 @@ class ReconstructEpi:
         self._ghosts = GhostMemory(header, settings)
 
     def process(self, item: object) -> Iterator[object]:
-        """Take a slice; yield the volume that it completes."""
+        """Take a slice; yield the volume that it completes, or what became of it."""
         if isinstance(item, Dropped) and item.what == "volume" and item.key is not None:
             was_begun = self._gathering.pop(item.key.contrast, None) is not None
             if not was_begun and item.key.contrast == 0:
@@ -135,11 +136,16 @@ class ReconstructEpi:
             pixels[:] = item.whitening @ pixels
         return images
 
-    def _complete(self, volume: _Gathering) -> Volume:
+    def _complete(self, volume: _Gathering) -> Volume | Dropped:
         if volume.sensitivity is not None:
             if self._weights is None:
                 item = volume.waiting[0][0]
-                self._weights = planned_weights(self._plans.of(item), volume.sensitivity.maps(), item.whitening)
+                try:
+                    maps = volume.sensitivity.maps()
+                except ConditioningError:
+                    # a volume without signal ends with itself: the next one gives the maps
+                    return Dropped("volume", "all values are 0", volume.key)
+                self._weights = planned_weights(self._plans.of(item), maps, item.whitening)
             volume.sensitivity = None
             for item, phases in volume.waiting:
                 self._reconstruct(item, phases, volume)

@@ -14,16 +14,16 @@ __all__ = ["Subtract"]
 
 _N_CHECKED = 3
 _SWAPPED = (
-    "CONTROL AND LABEL LOOK SWAPPED: mean (control - label)/control of the first 3 pairs is {mean}, perfusion gives"
-    " about +1 %; check aslcontext or idx.set (nothing was changed)"
+    "CONTROL AND LABEL LOOK SWAPPED: mean (control - label)/control is {mean} by the first {n} pair(s), perfusion"
+    " gives about +1 %; check aslcontext or idx.set (nothing was changed)"
 )
 
 
 class Subtract:
     """Subtract the label of each pair from its control.
 
-    After the first pairs the sign of the mean difference is held against the declared order: a wrong one is reported
-    loudly, and nothing is changed.
+    After the first pairs, or at the end of a scan with fewer, the sign of the mean difference is held against the
+    declared order: a wrong one is reported loudly, and nothing is changed.
 
     Parameters
     ----------
@@ -65,5 +65,7 @@ class Subtract:
                 yield notice
 
     def finish(self) -> Iterator[object]:
-        """Nothing is left."""
-        yield from ()
+        """Judge the order of a scan with few pairs."""
+        notice = self._order.finish()
+        if notice is not None:
+            yield notice

@@ -1,12 +1,12 @@
 """Figures that need to know grey from white matter: from given tissue maps, else from the brightness of M0."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, Notice, TissueMaps
-from perfline.recon.asl.quality import global_perfusion
+from perfline.recon.asl.quality import global_perfusion, negative_share, spatial_variation
 from perfline.recon.asl.quality_index import PURE_TISSUE, QualityIndex
 from perfline.recon.asl.tissue_contrast import bright_and_dark, flow_ratio
 
@@ -63,13 +63,21 @@ class TissueFigures:
         elif self._m0 is not None:
             self._first, self._second = bright_and_dark(self._m0.image, flow.mask, flow.geometry.voxel_size)
 
-    def figures(self, flow: CbfVolume) -> dict[str, float]:
+    def figures(self, flow: CbfVolume, difference: NDArray[np.float32] | None = None) -> dict[str, float]:
         """Figures of a map, after `prepare`.
+
+        Parameters
+        ----------
+        flow : CbfVolume
+            NaN where a fit has failed.
+        difference : float32 array (n_slices, n_y, n_x), optional
+            As in `perfusion_figures`.
 
         Returns
         -------
         dict
-            With maps ``mean_grey_matter``, ``mean_white_matter``, ``grey_white_ratio`` and, in mL/100g/min,
+            With maps ``mean_grey_matter``, ``mean_white_matter``, ``grey_white_ratio``,
+            ``spatial_variation_grey_matter``, ``negative_share_grey_matter`` and, in mL/100g/min,
             ``quality_evaluation_index``; without them ``bright_dark_ratio``, which is not the same
             (`perfline.recon.asl.tissue_contrast`).
         """
@@ -78,18 +86,25 @@ class TissueFigures:
         ratio = flow_ratio(flow.cbf, self._first, self._second)
         if self._maps is None:
             return {"bright_dark_ratio": ratio}
+        signed = flow.cbf if difference is None else difference
         found = {
-            "mean_grey_matter": _mean(flow.cbf, self._first),
-            "mean_white_matter": _mean(flow.cbf, self._second),
+            "mean_grey_matter": _of(global_perfusion, flow.cbf, self._first),
+            "mean_white_matter": _of(global_perfusion, flow.cbf, self._second),
             "grey_white_ratio": ratio,
+            "spatial_variation_grey_matter": _of(spatial_variation, flow.cbf, self._first),
+            "negative_share_grey_matter": _of(negative_share, signed, self._first),
         }
         if flow.unit != "relative" and self._index is not None:
             used = [np.count_nonzero(tissue & np.isfinite(flow.cbf)) for tissue in (self._first, self._second)]
             if min(used) >= _LEAST_VOXELS:
-                found["quality_evaluation_index"] = self._index.of(flow.cbf)
+                found["quality_evaluation_index"] = self._index.of(flow.cbf, difference)
         return found
 
 
-def _mean(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
-    inside = where & np.isfinite(image)
-    return global_perfusion(image, inside) if inside.any() else float("nan")
+def _of(
+    figure: Callable[[NDArray[np.float32], NDArray[np.bool_]], float],
+    image: NDArray[np.float32],
+    where: NDArray[np.bool_],
+) -> float:
+    """A figure of some voxels; NaN where none of them has a value."""
+    return figure(image, where) if np.isfinite(image[where]).any() else float("nan")

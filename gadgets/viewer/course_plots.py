@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from perfline.gadgets.viewer.bokeh_parts import models, plotting
 from perfline.gadgets.viewer.looks import ACCENT, BAD, GOOD, LETTERS, WARN, darken
+from perfline.gadgets.writers.flow_words import place_name, region_name
 from perfline.gadgets.writers.scan_course import PairPoint, VolumePoint
 
 __all__ = ["CoursePlots"]
@@ -17,6 +18,12 @@ _LAST_HEIGHT: Final = 151
 
 _N_OF_PAIRS: Final = 3
 """Plots over pairs; the others are over volumes."""
+
+_LEAST_MOTION: Final = 0.1
+"""Top of the axis of motion at least [mm]: less than that is none, and its ticks would all read 0."""
+
+_EMPTY_TOP: Final = 1.0
+"""Top of the axis where there is nothing to draw: the browser complains of one without any."""
 
 _MOTION_TITLE: Final = "Motion from volume to volume  [mm]"
 
@@ -35,23 +42,25 @@ class CoursePlots:
     """
 
     def __init__(self) -> None:
-        self._pairs = models.ColumnDataSource(_pair_columns([]), name="pairs")
+        self._pairs = models.ColumnDataSource(_pair_columns([], 1), name="pairs")
         self._volumes = models.ColumnDataSource(_volume_columns([]), name="volumes")
         self._rejected = models.ColumnDataSource({"x": [], "y": [], "reason": []}, name="rejected")
-        self._spread = models.ColumnDataSource(_spread_columns([]), name="spread")
+        self._spread = models.ColumnDataSource(_spread_columns([], 1), name="spread")
         self._forecast = models.ColumnDataSource({"x": [], "y": []}, name="forecast")
         # of its own, so that a forecast far ahead doesn't press the others together
         pairs, forecast, volumes = (models.DataRange1d(start=0, only_visible=True) for _ in range(3))
         self._flow = _plot(" ", "", pairs)
         self._error = _plot(" ", "", forecast)
-        self._snr = _plot("Temporal SNR of a pair, median of the head", "pairs acquired", pairs)
+        self._snr = _plot(" ", " ", pairs)
         self._motion = _plot(_MOTION_TITLE, "", volumes)
         self._ghost = _plot("Ghost level  [%]", "", volumes)
         self._latency = _plot(
             "Latency, last readout to image sent  [ms]", "volumes (blue: control, orange: label, green: M0)", volumes
         )
         self._flow.name, self._ghost.name = "pairs_flow", "volumes_ghost"
+        self._snr.name, self._motion.name = "pairs_snr", "volumes_motion"
         self.plots = [self._flow, self._error, self._snr, self._motion, self._ghost, self._latency]
+        self._tops = [_draw_top(plot) for plot in self.plots]
         self._draw_pairs()
         self._draw_volumes()
 
@@ -63,7 +72,7 @@ class CoursePlots:
             _line(self._snr, "tsnr", self._pairs, ACCENT),
         ]
         for plot, dots, name in zip(self.plots, lines, ("mean", "error", "tsnr"), strict=False):
-            plot.add_tools(models.HoverTool(renderers=[dots], tooltips=[("pairs", "@n"), ("", f"@{name}{{0.00}}")]))
+            plot.add_tools(models.HoverTool(renderers=[dots], tooltips=[("used", "@n"), ("", f"@{name}{{0.00}}")]))
         self._error.line("x", "y", source=self._forecast, color=LETTERS, line_dash="dotted", line_width=2)
         self._error.scatter("x", "y", source=self._forecast, color=LETTERS, size=6, marker="diamond")
         self._target = models.Span(location=0, dimension="width", line_color=GOOD, line_dash="dashed", visible=False)
@@ -76,7 +85,7 @@ class CoursePlots:
             plot.line("x", name, source=self._volumes, color="#4a5260")
             dots = plot.scatter("x", name, source=self._volumes, color="colour", size=5)
             plot.add_tools(models.HoverTool(renderers=[dots], tooltips=[("@kind", f"@{name}{{0.00}}")]))
-        for plot in (self._motion, self._ghost, self._latency):
+        for plot in (self._error, self._motion, self._ghost, self._latency):
             plot.y_range.start = 0
 
     def show(
@@ -88,6 +97,7 @@ class CoursePlots:
         target: float,
         flow_name: str | None,
         unit: str,
+        pairs_of_block: int | None = None,
     ) -> None:
         """Draw the courses of a scan.
 
@@ -97,21 +107,31 @@ class CoursePlots:
         rejected : sequence of (int, str)
             Pairs from 0 that are left out now, with the reason of each.
         forecast : int or None
-            Pairs needed for the target.
+            Pairs, or blocks, that are needed for the target.
         target : float
             Standard error that was asked for; 0 where it is not known.
         flow_name : str or None
         unit : str
             Of the blood flow; without a name there are no pairs.
+        pairs_of_block : int or None
+            As in `Began`: blocks are counted.
         """
         for plot in self.plots[:_N_OF_PAIRS]:
             plot.visible = flow_name is not None
-        region = pairs[-1].region if pairs else ""
-        self._flow.title.text = f"{flow_name}, mean of {region or 'head'} ± standard error  [{unit}]"
+        of_block = pairs_of_block or 1
+        region = region_name((pairs[-1].region if pairs else "") or "head", flow_name)
+        artery = pairs[-1].artery if pairs else None
+        if artery is not None:
+            region = f"{region}, artery {artery}"
+        self._flow.title.text = f"{flow_name}, mean of {region} ± standard error  [{unit}]"
         self._error.title.text = f"Its standard error{', target and forecast' if target else ''}  [{unit}]"
-        self._pairs.data = _pair_columns(pairs)
-        self._spread.data = _spread_columns(pairs)
+        one = {None: "pair", 1: "block"}.get(pairs_of_block, "sub-bolus")
+        self._snr.title.text = f"Temporal SNR of a {one}, median of the {place_name(flow_name)}"
+        self._snr.xaxis.axis_label = f"{'pairs' if pairs_of_block is None else 'blocks'} acquired"
+        self._pairs.data = _pair_columns(pairs, of_block)
+        self._spread.data = _spread_columns(pairs, of_block)
         self._volumes.data = _volume_columns(volumes)
+        self._set_tops()
         has_motion = any(math.isfinite(point.displacement) for point in volumes)
         self._motion.title.text = _MOTION_TITLE + ("" if has_motion or not volumes else ": not estimated")
         level = min((mean for mean in self._pairs.data["mean"] if math.isfinite(mean)), default=0.0)
@@ -121,7 +141,23 @@ class CoursePlots:
             "reason": [reason for _, reason in rejected],
         }
         self._target.update(visible=target > 0, location=target)
-        self._forecast.data = _forecast_columns(pairs, forecast, target)
+        self._forecast.data = _forecast_columns(pairs, forecast, target, of_block)
+
+    def _set_tops(self) -> None:
+        """Keep each axis from shrinking to nothing."""
+        sources = (self._pairs, self._volumes)
+        names = ((0, "mean"), (0, "error"), (0, "tsnr"), (1, "displacement"), (1, "ghost"), (1, "latency"))
+        for plot, top, (which, name) in zip(self.plots, self._tops, names, strict=True):
+            is_empty = not any(math.isfinite(value) for value in sources[which].data[name])
+            height = _LEAST_MOTION if plot is self._motion else _EMPTY_TOP if is_empty else None
+            top.data = {"x": [], "y": []} if height is None else {"x": [0], "y": [height]}
+
+
+def _draw_top(plot: Any) -> Any:
+    """Source of a point that is not seen, up to which the axis goes."""
+    source = models.ColumnDataSource({"x": [0], "y": [_EMPTY_TOP]}, name=f"{plot.name or ''}_top")
+    plot.scatter("x", "y", source=source, alpha=0)
+    return source
 
 
 def _plot(title: str, x_name: str, x_range: Any) -> Any:
@@ -151,15 +187,19 @@ def _line(plot: Any, name: str, source: Any, colour: str) -> Any:
     return plot.scatter("x", name, source=source, color=colour, size=4)
 
 
-def _pair_columns(pairs: Sequence[PairPoint]) -> dict[str, list[float]]:
-    """Pairs that were left out count as acquired."""
+def _pair_columns(pairs: Sequence[PairPoint], of_block: int) -> dict[str, list[float]]:
+    """Pairs, or blocks; those that were left out count as acquired."""
     return {
-        "x": [point.n_pairs + point.n_rejected for point in pairs],
-        "n": [point.n_pairs for point in pairs],
+        "x": [_n_acquired(point, of_block) for point in pairs],
+        "n": [point.n_pairs // of_block for point in pairs],
         "mean": [_mean(point) for point in pairs],
         "error": [point.standard_error for point in pairs],
         "tsnr": [point.figures.get("median_tsnr", _NAN) for point in pairs],
     }
+
+
+def _n_acquired(point: PairPoint, of_block: int) -> int:
+    return point.n_pairs // of_block + point.n_rejected
 
 
 def _mean(point: PairPoint) -> float:
@@ -167,7 +207,7 @@ def _mean(point: PairPoint) -> float:
     return point.region_mean if math.isfinite(point.region_mean) else point.mean_cbf
 
 
-def _spread_columns(pairs: Sequence[PairPoint]) -> dict[str, list[float]]:
+def _spread_columns(pairs: Sequence[PairPoint], of_block: int) -> dict[str, list[float]]:
     """Mean less and plus its standard error; nothing where that is of a region whose mean is not known."""
     known = [
         point
@@ -175,7 +215,7 @@ def _spread_columns(pairs: Sequence[PairPoint]) -> dict[str, list[float]]:
         if math.isfinite(point.standard_error) and (point.region in ("", "head") or math.isfinite(point.region_mean))
     ]
     return {
-        "x": [point.n_pairs + point.n_rejected for point in known],
+        "x": [_n_acquired(point, of_block) for point in known],
         "low": [_mean(point) - point.standard_error for point in known],
         "high": [_mean(point) + point.standard_error for point in known],
     }
@@ -192,9 +232,11 @@ def _volume_columns(volumes: Sequence[VolumePoint]) -> dict[str, list[Any]]:
     }
 
 
-def _forecast_columns(pairs: Sequence[PairPoint], forecast: int | None, target: float) -> dict[str, list[float]]:
+def _forecast_columns(
+    pairs: Sequence[PairPoint], forecast: int | None, target: float, of_block: int
+) -> dict[str, list[float]]:
     """From where the scan is to where it reaches its target."""
-    if not pairs or forecast is None or target <= 0 or forecast <= pairs[-1].n_pairs:
+    if not pairs or forecast is None or target <= 0 or forecast <= pairs[-1].n_pairs // of_block:
         return {"x": [], "y": []}
     last = pairs[-1]
-    return {"x": [last.n_pairs + last.n_rejected, forecast + last.n_rejected], "y": [last.standard_error, target]}
+    return {"x": [_n_acquired(last, of_block), forecast + last.n_rejected], "y": [last.standard_error, target]}

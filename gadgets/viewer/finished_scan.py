@@ -28,7 +28,7 @@ from perfline.gadgets.stage_data import (
     VolumeKey,
     VolumeLabel,
 )
-from perfline.gadgets.viewer.parameter_rows import about_summary, rows_of_summary
+from perfline.gadgets.viewer.parameter_rows import about_folder, rows_of_summary
 from perfline.gadgets.viewer.wire import Batch, Began, Course, Ended, Message, Picture, send
 from perfline.gadgets.writers.scan_course import PairPoint, VolumePoint
 from perfline.recon.parameters import VolumeType
@@ -87,12 +87,21 @@ def finished_scan(folder: Path) -> tuple[Message, ...]:
     target = summary["settings"].get("target_standard_error")
     quality = _quality(summary)
     items = (*_messages(summary), *map(_without_arrays, flows[-1:]), quality)
+    name = flow_name if is_labelled else None
     return (
-        Began(folder.resolve().name, about_summary(summary["parameters"]), flow_name if is_labelled else None, rows),
+        Began(folder.resolve().name, about_folder(found), name, rows, _pairs_of_block(summary)),
         Batch(items, pictures, 0),
         Course(_volume_points(found), _pair_points(found, quality.regions)),
         Ended(summary["status"], summary["reason"], target if isinstance(target, int | float) else 0.0),
     )
+
+
+def _pairs_of_block(summary: Mapping[str, Any]) -> int | None:
+    n_blocks, n_pairs = summary.get("n_blocks"), summary.get("n_pairs")
+    if not isinstance(n_blocks, int) or not isinstance(n_pairs, int):
+        return None
+    # a scan that ended before its first map has no blocks
+    return n_pairs // n_blocks if n_blocks else 1
 
 
 def _messages(summary: Mapping[str, Any]) -> Iterator[object]:
@@ -117,13 +126,22 @@ def _quality(summary: Mapping[str, Any]) -> ScanQuality:
         )
         for one in summary["regions"]
     )
+    figures_of = str(summary.get("figures_of") or "")
     return ScanQuality(
         figures={name: _number(value) for name, value in summary["figures"].items()},
         regions=regions,
         rejected=tuple((int(one["pair"]), str(one["reason"])) for one in summary["rejected"]),
         n_pairs=int(summary.get("n_pairs") or 0),
         source=(),
+        figures_of=figures_of,
+        precision=_of_all(regions, figures_of) if figures_of else None,
     )
+
+
+def _of_all(regions: Sequence[RegionPrecision], which: str) -> RegionPrecision | None:
+    """The least sure region of all arteries together."""
+    known = [one for one in regions if one.name.endswith(f", {which}") and math.isfinite(one.standard_error)]
+    return max(known, key=lambda one: one.standard_error, default=None)
 
 
 def _pictures(found: ScanFolder) -> Iterator[Picture]:
@@ -137,11 +155,21 @@ def _pictures(found: ScanFolder) -> Iterator[Picture]:
     deltam = found.image(FileKind("deltam"))
     if deltam is not None:
         geometry = volume_geometry(deltam)
-        for image, (delay, artery) in zip(deltam.data, _groups(found, FileKind("deltam"), deltam), strict=True):
-            yield PerfusionAverage(
-                image, _NOTHING, _NOTHING, n_pairs, n_rejected, geometry, delay, _NAN, (), artery=artery
-            )
+        groups = _groups(found, FileKind("deltam"), deltam)
+        numbers = _numbers_of_pairs(found, len(groups), n_pairs, n_rejected)
+        for image, (delay, artery), (used, left_out) in zip(deltam.data, groups, numbers, strict=True):
+            yield PerfusionAverage(image, _NOTHING, _NOTHING, used, left_out, geometry, delay, _NAN, (), artery=artery)
     yield from _flows(found, n_pairs, n_rejected)
+
+
+def _numbers_of_pairs(found: ScanFolder, n_images: int, n_pairs: int, n_rejected: int) -> list[tuple[int, int]]:
+    """Pairs of each perfusion image, used and rejected: what its sidecar lists, else those of the scan."""
+    sidecar = found.sidecar(FileKind("deltam"))
+    lists = [sidecar.get(name) for name in ("NumberOfPairs", "NumberOfRejectedPairs")]
+    if all(isinstance(one, list) and len(one) == n_images for one in lists):
+        used, left_out = ([int(_number(value)) for value in one] for one in lists if one is not None)
+        return list(zip(used, left_out, strict=True))
+    return [(n_pairs, n_rejected)] * n_images
 
 
 def _last_volume(found: ScanFolder) -> Iterator[Volume]:

@@ -82,7 +82,17 @@ class _Page:
             labels=["All slices", "One slice"], active=_MONTAGE, width=160, margin=(20, 5, 5, 5), name="mode", **style
         )
         self._slice = models.Slider(
-            title="Slice", start=0, end=1, value=0, step=1, width=170, disabled=True, name="slice", **style
+            title="Slice",
+            start=0,
+            end=1,
+            value=0,
+            step=1,
+            width=170,
+            disabled=True,
+            # the handle at its end must not touch that of the next one
+            margin=(5, 22, 5, 5),
+            name="slice",
+            **style,
         )
         low, high = FLOW_WINDOWS["CBF"]
         self._window = models.RangeSlider(
@@ -178,14 +188,15 @@ class _Page:
         self._group.visible = len(groups) > 1
         if groups:
             self._offer(self._group, [(name, name) for name in groups])
-        flow_name = "CBF" if scan.began is None else scan.began.flow_name
+        flow_name = scan.flow_name
         self._maps = shown_maps(scan.pictures, self._group.value, flow_name)
         unit = self._maps["flow"].unit if "flow" in self._maps else "mL/100 g/min"
         pairs = scan.pairs
         arteries = {f"artery {point.artery}" for point in pairs if point.artery is not None}
         if self._group.value in arteries:
             pairs = [point for point in pairs if f"artery {point.artery}" == self._group.value]
-        self._courses.show(pairs, scan.volumes, scan.rejected, forecast_of(scan), target_of(scan), flow_name, unit)
+        forecast, target = forecast_of(scan), target_of(scan)
+        self._courses.show(pairs, scan.volumes, scan.rejected, forecast, target, flow_name, unit, scan.pairs_of_block)
         self._status.text = status_html(scan)
         self._messages.text = messages_html(scan)
         self._parameters.text = "" if scan.began is None else parameters_html(scan.began.parameters)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from perfline.gadgets.report.scan_folder import ScanFolder
+from perfline.gadgets.report.wording import delays_text
 from perfline.gadgets.stage_data import Parameter, ScanHeader
+from perfline.gadgets.stages.delays import delay_groups
 from perfline.gadgets.viewer.wire import ParameterRow
 
-__all__ = ["about_header", "about_summary", "rows_of_header", "rows_of_summary", "value_text"]
+__all__ = ["about_folder", "about_header", "rows_of_header", "rows_of_summary", "value_text"]
 
 _MOST_ENTRIES: Final = 4
 """Entries of a list that are shown, of a longer one."""
@@ -32,25 +35,23 @@ def about_header(header: ScanHeader) -> str:
     """Labelling and readout in few words; nothing that could name the subject."""
     parts = []
     if header.asl is not None:
-        parts.append(header.asl.labeling_type.value)
-        if len(header.asl.post_labeling_delay) == 1:
-            parts.append(f"PLD {header.asl.post_labeling_delay[0]:g} s")
+        name = header.asl.labeling_type.value
+        parts += [name, delays_text([delay for delay, _ in delay_groups(header.asl)], name)]
     parts.append("spiral" if header.spiral is not None else "EPI")
     if header.field_strength is not None:
         parts.append(f"{header.field_strength:.3g} T")
     return " · ".join(parts)
 
 
-def about_summary(parameters: Mapping[str, Mapping[str, Any]]) -> str:
-    """The same from ``summary.json``."""
-    parts = [("ArterialSpinLabelingType", ""), ("PostLabelingDelay", " s"), ("MagneticFieldStrength", " T")]
-    values = {name: parameters.get(name, {}).get("value") for name, _ in parts}
-    if isinstance(values["PostLabelingDelay"], list) and len(values["PostLabelingDelay"]) > 1:
-        values["PostLabelingDelay"] = None
-    prefix = {"PostLabelingDelay": "PLD "}
-    return " · ".join(
-        f"{prefix.get(name, '')}{value_text(values[name])}{unit}" for name, unit in parts if values[name] is not None
+def about_folder(scan: ScanFolder) -> str:
+    """The same of what a scan has left."""
+    name, field_strength = (
+        scan.summary["parameters"].get(key, {}).get("value")
+        for key in ("ArterialSpinLabelingType", "MagneticFieldStrength")
     )
+    delays = "" if name is None else delays_text(scan.delays(), name)
+    field = "" if field_strength is None else f"{value_text(field_strength)} T"
+    return " · ".join(part for part in (name, delays, field) if part)
 
 
 def value_text(value: object) -> str:

@@ -72,6 +72,16 @@ class ScanView:
         return () if self.quality is None else self.quality.rejected
 
     @property
+    def flow_name(self) -> str | None:
+        """``CBF`` or ``RBF``; None without labelling."""
+        return "CBF" if self.began is None else self.began.flow_name
+
+    @property
+    def pairs_of_block(self) -> int | None:
+        """As in `Began`."""
+        return None if self.began is None else self.began.pairs_of_block
+
+    @property
     def groups(self) -> list[str]:
         """Delays and arteries that there are pictures of."""
         return sorted({group for _, group in self.pictures if group})

@@ -10,6 +10,7 @@ from perfline.gadgets.stage_data import PerfusionAverage
 from perfline.gadgets.viewer.looks import ACCENT, BAD, FAINT, GOOD, PANEL, TEXT, WARN
 from perfline.gadgets.viewer.scan_views import ScanView
 from perfline.gadgets.viewer.wire import ParameterRow
+from perfline.gadgets.writers.flow_words import one_of, region_name
 
 __all__ = ["forecast_of", "messages_html", "parameters_html", "status_html", "target_of"]
 
@@ -38,14 +39,16 @@ def target_of(scan: ScanView) -> float:
 
 
 def forecast_of(scan: ScanView) -> int | None:
-    """Pairs that are needed for the target, in all."""
+    """Pairs, or blocks of an encoded scan, that are needed for the target, in all."""
     if scan.quality is None:
         return None
-    return max((one.n_pairs_needed for one in scan.quality.regions if one.n_pairs_needed is not None), default=None)
+    needed = [one.n_pairs_needed for one in scan.quality.regions if one.n_pairs_needed is not None]
+    # part of a block is no less a block
+    return -(-max(needed) // (scan.pairs_of_block or 1)) if needed else None
 
 
 def status_html(scan: ScanView | None) -> str:
-    """Status, pairs, blood flow, forecast, quality: the line that is read from afar."""
+    """Status, pairs or blocks, blood flow, forecast, quality: the line that is read from afar."""
     if scan is None:
         tiles = [_Tile("Status", "waiting", "for the first scan", ACCENT)]
     else:
@@ -84,7 +87,8 @@ def messages_html(scan: ScanView) -> str:
     """Warnings, pairs that are left out, drops; the worst first."""
     ranks = ("error", "warning", "info")
     entries = [(level, level, text) for text, level in scan.notices.items()]
-    entries += [("warning", f"pair {number} left out", reason) for number, reason in scan.rejected]
+    one = "pair" if scan.pairs_of_block is None else "block"
+    entries += [("warning", f"{one} {number} left out", reason) for number, reason in scan.rejected]
     entries += [("warning", f"dropped {n} x", reason) for reason, n in scan.drops.most_common()]
     if scan.n_lost:
         entries.append(("info", "not shown", f"{scan.n_lost} points of the time courses: this page was too slow"))
@@ -119,19 +123,29 @@ def _pairs_tile(scan: ScanView) -> _Tile:
     latest = scan.flow or max(averages, key=lambda one: one.n_pairs, default=None)
     if latest is None:
         return _Tile("Volumes", str(len(scan.volumes)))
+    # each block adds one to an average, and to a fit as many as it has sub-boli
+    of_one = scan.pairs_of_block or 1 if latest is scan.flow else 1
     lost = f"{latest.n_rejected} rejected"
-    return _Tile("Pairs", str(latest.n_pairs), lost, WARN if latest.n_rejected else TEXT)
+    return _Tile(_counted(scan).capitalize(), str(latest.n_pairs // of_one), lost, WARN if latest.n_rejected else TEXT)
+
+
+def _counted(scan: ScanView) -> str:
+    return "pairs" if scan.pairs_of_block is None else "blocks"
 
 
 def _flow_tile(scan: ScanView) -> _Tile:
     flow, quality = scan.flow, scan.quality
     if flow is None or quality is None:
         name = (scan.began.flow_name if scan.began is not None else None) or "Blood flow"
-        return _Tile(name, _UNKNOWN, "after the first pair and M0")
-    name = "CBF" if scan.began is None else scan.began.flow_name or "CBF"
+        return _Tile(name, _UNKNOWN, f"after the first {one_of(_counted(scan))} and M0")
+    name = scan.flow_name or "CBF"
     region, mean, error = "head", quality.figures.get("mean_cbf", math.nan), math.nan
-    if flow.precision is not None:
-        region, mean, error = flow.precision.name, flow.precision.mean, flow.precision.standard_error
+    precision = quality.precision if quality.figures_of else flow.precision
+    if precision is not None:
+        region, mean, error = precision.name, precision.mean, precision.standard_error
+    region = region_name(region, name, 0 if precision is None else precision.label)
+    if quality.figures_of:
+        region = f"{region.removesuffix(f', {quality.figures_of}')}, {quality.figures_of}"
     text = _number(mean, "{:.1f}") + (f" ± {error:.2g}" if math.isfinite(error) else "")
     unit = "relative: no M0" if flow.unit == "relative" else flow.unit.replace("100g", "100 g")
     return _Tile(f"{name}, mean of {region} ± standard error", text, unit)
@@ -144,7 +158,7 @@ def _forecast_tile(scan: ScanView) -> _Tile:
     if needed is None or scan.quality is None:
         return _Tile("Target", _UNKNOWN, _target_text(scan) or "no target set")
     minutes = scan.quality.figures.get("minutes_needed", math.nan)
-    text = f"{needed} pairs" + (f", {minutes:.1f} min" if math.isfinite(minutes) else "")
+    text = f"{needed} {_counted(scan)}" + (f", {minutes:.1f} min" if math.isfinite(minutes) else "")
     return _Tile("Needed for the target, in all", text, _target_text(scan))
 
 
@@ -156,10 +170,11 @@ def _target_text(scan: ScanView) -> str:
 def _quality_tiles(scan: ScanView) -> list[_Tile]:
     figures = {} if scan.quality is None else scan.quality.figures
     volumes = scan.volumes
+    of_one = {None: "pair", 1: "block"}.get(scan.pairs_of_block, "sub-bolus")
     last = volumes[-1] if volumes else None
     motion = max((one.displacement for one in volumes if math.isfinite(one.displacement)), default=math.nan)
     return [
-        _Tile("Temporal SNR", _number(figures.get("median_tsnr", math.nan), "{:.2f}"), "of a pair, median"),
+        _Tile("Temporal SNR", _number(figures.get("median_tsnr", math.nan), "{:.2f}"), f"of a {of_one}, median"),
         _Tile("Ghost level", _number(math.nan if last is None else 100 * last.ghost_level, "{:.1f} %"), "last volume"),
         _Tile("Motion", _number(motion, "{:.2f} mm"), "worst step"),
         _Tile("Latency", _number(math.nan if last is None else 1e3 * last.latency_s, "{:.1f} ms"), "last volume"),

@@ -11,7 +11,7 @@ from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, S
 from perfline.gadgets.viewer.wire import Picture
 from perfline.gadgets.writers.display_windows import FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.gadgets.writers.montage import upper_window
-from perfline.recon.asl.fit_status import FitStatus
+from perfline.recon.asl.fit_status import has_transit_time
 
 __all__ = ["PLACES", "ShownMap", "shown_maps"]
 
@@ -112,7 +112,7 @@ def _flow_maps(flow: CbfVolume, name: str) -> dict[str, ShownMap]:
         )
     if flow.fit is not None:
         # where it is at a bound, or nothing is known of it, there is no time to show
-        is_sound = flow.mask & (flow.fit.status == FitStatus.CONVERGED)
+        is_sound = flow.mask & has_transit_time(flow.fit.status)
         times = np.where(is_sound, flow.fit.arterial_transit_time, np.nan)
         found["other"] = ShownMap("Arterial transit time", times, flow.geometry, "s", *TRANSIT_TIME_WINDOW, _MEASURE)
     return found

@@ -28,6 +28,7 @@ from perfline.gadgets.stage_data import (
     ScanQuality,
     Volume,
 )
+from perfline.gadgets.stages.delays import pairs_of_block
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.viewer.parameter_rows import about_header, rows_of_header
 from perfline.gadgets.viewer.wire import Batch, Began, Ended, Picture, picture_key, send
@@ -165,8 +166,7 @@ class ViewSink:
         _lower_priority()
         try:
             with Client(str(self._address), "AF_UNIX") as connection:
-                flow_name = None if header.asl is None else header.asl.flow_name
-                send(connection, Began(self._title, about_header(header), flow_name, rows_of_header(header.parameters)))
+                send(connection, _began(self._title, header))
                 while True:
                     self._has_news.wait()
                     self._has_news.clear()
@@ -183,6 +183,13 @@ class ViewSink:
             self._is_off = True
             self._take()
             _sending.discard(threading.current_thread())
+
+
+def _began(title: str, header: ScanHeader) -> Began:
+    about, rows, asl = about_header(header), rows_of_header(header.parameters), header.asl
+    if asl is None:
+        return Began(title, about, None, rows)
+    return Began(title, about, asl.flow_name, rows, pairs_of_block(asl))
 
 
 def _without_arrays(flow: CbfVolume) -> CbfVolume:

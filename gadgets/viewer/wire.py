@@ -29,12 +29,14 @@ class ParameterRow:
 @dataclass(frozen=True)
 class Began:
     """A scan, ``title`` for the one who chooses among several; ``flow_name`` is ``CBF`` or ``RBF``, None without
-    labelling."""
+    labelling. ``pairs_of_block`` is how many pairs each block of an encoded scan adds to those of a map, None where
+    pairs are counted."""
 
     title: str
     about: str
     flow_name: str | None
     parameters: tuple[ParameterRow, ...]
+    pairs_of_block: int | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,11 @@ class ArchiveSink:
     ----------
     address : PacsAddress
 
+    Attributes
+    ----------
+    remarks : tuple of str
+        After `close`: how many files the archive has taken.
+
     Raises
     ------
     ConfigurationError
@@ -30,6 +35,7 @@ class ArchiveSink:
     def __init__(self, address: PacsAddress) -> None:
         require("sending", "dicom", "pynetdicom")
         self._address = address
+        self.remarks: tuple[str, ...] = ()
 
     def open(self, header: ScanHeader) -> None:
         """Do nothing: an archive that can't be reached is no reason to stop a scan."""
@@ -46,5 +52,10 @@ class ArchiveSink:
             The archive can't be reached, or hasn't taken all.
         """
         if summary is not None:
-            send_files([Path(file) for file in summary.files if file.endswith(".dcm")], self._address)
+            paths = [Path(file) for file in summary.files if file.endswith(".dcm")]
+            self._confirm(send_files(paths, self._address))
         return ()
+
+    def _confirm(self, n_taken: int) -> None:
+        taken = f"took {n_taken} DICOM file{'s' if n_taken > 1 else ''}" if n_taken else "nothing sent, no DICOM file"
+        self.remarks = (f"archive {self._address}: {taken}",)

@@ -90,8 +90,8 @@ class BidsSink:
     Attributes
     ----------
     problems : tuple of str
-        After `close`: what keeps the raw dataset from being valid BIDS, such as required fields that nobody declared;
-        one line for each file.
+        After `close`: what keeps the raw dataset from being valid BIDS, such as required fields that nobody declared,
+        and images whose place contradicts itself; one line for each file.
     """
 
     name = "nifti"
@@ -277,7 +277,10 @@ class BidsSink:
         window: tuple[float, float] | None = None,
     ) -> None:
         prepare_folder(path.parent)
-        placed = _placed(geometry, image.shape, path.name)
+        placed, why = _placed(geometry, image.shape)
+        problem = f"images are written without patient coordinates: {why}"
+        if why and problem not in self.problems:
+            self.problems = (*self.problems, problem)
         write_nifti(path, image, placed, repetition_time=repetition_time, window=window)
         self._files.append(path)
         about = beside(path, ".json")
@@ -306,12 +309,11 @@ def _remove_if_empty(folder: Path, root: Path) -> None:
         folder = folder.parent
 
 
-def _placed(geometry: SliceGeometry, shape: tuple[int, ...], name: str) -> SliceGeometry:
-    """Give up the place of the slices, with a warning, where it contradicts itself: the image must be saved anyway."""
+def _placed(geometry: SliceGeometry, shape: tuple[int, ...]) -> tuple[SliceGeometry, str]:
+    """Give up the place of the slices where it contradicts itself, and why: the image must be saved anyway."""
     try:
         slice_affine(geometry, shape)
     except InputError as error:
-        _LOG.warning("%s: written without patient coordinates: %s", name, error)
         unknown = np.zeros((shape[-3], 3))
-        return replace(geometry, positions=unknown, is_known=False)
-    return geometry
+        return replace(geometry, positions=unknown, is_known=False), str(error)
+    return geometry, ""

@@ -113,7 +113,10 @@ def flow_maps(header: ScanHeader, volumes: Sequence[CbfVolume], sources: Sequenc
     first = volumes[0]
     name = "CBF" if header.asl is None else header.asl.flow_name
     window = None if first.unit == "relative" else FLOW_WINDOWS[name]
-    text = f"{_ORGANS[name]} blood flow, {'single-delay estimate' if first.fit is None else 'fit over delays'}"
+    way = "single-delay estimate" if first.fit is None else "fit over delays"
+    if first.fit is not None and np.any(first.fit.status == FitStatus.LOOKED_UP):
+        way = "look-up of the delays that came"
+    text = f"{_ORGANS[name]} blood flow, {way}"
     about = cbf_sidecar(header, volumes, text, sources)
     error_text = (
         "Standard error of the blood flow, from the spread of the pairs"
@@ -205,7 +208,7 @@ def territory_maps(found: TerritoryMap, sources: Sequence[str]) -> list[DerivedM
             found.artery,
             found.geometry,
             {
-                "Description": "Artery that most probably feeds a voxel, in the order of EncodingMatrix; 0: unknown",
+                "Description": "Artery that most probably feeds a voxel, in the order of EncodingMatrix; 0: not known",
                 **common,
             },
         ),

@@ -16,11 +16,13 @@ from typing import Any, Final
 
 from perfline.gadgets.mrd.sidecar import TIME_ENCODING
 from perfline.gadgets.stage_data import AslParameters, CbfVolume, M0Volume, PerfusionAverage, ScanHeader, VolumeLabel
+from perfline.gadgets.stages.delays import delay_groups
 from perfline.recon.parameters import LabelingType, VolumeType
 
 __all__ = [
     "CBF_REFERENCE",
     "FIT_REFERENCE",
+    "LOOK_UP_REFERENCE",
     "asl_sidecar",
     "cbf_sidecar",
     "corrected_m0_sidecar",
@@ -47,6 +49,16 @@ FIT_REFERENCE: Final = (
 
 _FIT_FORMULA: Final = "general kinetic model, least squares of blood flow and arterial transit time over all delays"
 
+LOOK_UP_REFERENCE: Final = (
+    "Dai W et al. 2012, Reduced resolution transit delay prescan for quantitative continuous arterial spin labeling"
+    " perfusion imaging, Magn Reson Med 67:1252-1265"
+)
+
+_LOOK_UP_FORMULA: Final = (
+    "signal-weighted delay of the delays that came, looked up for the arterial transit time; mean blood flow of the"
+    " delays after it: no fit, since not all delays came"
+)
+
 _ARRIVAL_FORMULA: Final = (
     "general kinetic model of one delay, tissue and blood, solved for blood flow at the given arterial transit time of"
     " each voxel"
@@ -54,6 +66,7 @@ _ARRIVAL_FORMULA: Final = (
 
 _PASSED_ON: Final = (
     "BackgroundSuppression",
+    "BackgroundSuppressionEfficiency",
     "BackgroundSuppressionNumberPulses",
     "BackgroundSuppressionPulseTime",
     "LabelingEfficiency",
@@ -65,7 +78,7 @@ _PASSED_ON: Final = (
     "VascularCrushing",
     "VascularCrushingVENC",
 )
-"""Fields of any labelling that are copied from ``ScanHeader.parameters`` where the scan declared them; one is ours."""
+"""Fields of any labelling that are copied from ``ScanHeader.parameters`` where the scan declared them; two are ours."""
 
 _PASSED_ON_BY_TYPE: Final = {
     LabelingType.PCASL: ("PCASLType",),
@@ -73,6 +86,15 @@ _PASSED_ON_BY_TYPE: Final = {
     # of Q2TIPS the times of the first and the last saturation: the bolus ends with the first
     LabelingType.PASL: ("BolusCutOffFlag", "BolusCutOffDelayTime", "PASLType", "LabelingSlabThickness"),
 }
+
+
+_USES: Final = {
+    "GreyMatterT1": "T1 of perfused tissue in the kinetic model: several delays, or a map of transit times",
+    "M0FlipAngle": "Excitation angle for the recovery of M0 between its repetitions",
+    "M0RepetitionTime": "Repetition time of M0, which is corrected for incomplete recovery below 5 s",
+    "TissueT1": "T1 of all tissue for the recovery of M0, where its repetition time is below 5 s",
+}
+"""What parameters whose names alone don't tell it are used for."""
 
 
 def asl_sidecar(header: ScanHeader, labels: Sequence[VolumeLabel]) -> dict[str, Any]:
@@ -117,6 +139,9 @@ def asl_sidecar(header: ScanHeader, labels: Sequence[VolumeLabel]) -> dict[str, 
     else:
         durations = _per_volume([label.labeling_duration for label in labels])
         sidecar |= _known(LabelingDuration=durations)
+    angle = header.parameters.get("M0FlipAngle")
+    if asl.m0_type == "Included" and angle is not None and not angle.origin.startswith("FlipAngle"):
+        sidecar |= _declared(header, ["M0FlipAngle"])
     return sidecar | _encoding(asl) | _declared(header, (*_PASSED_ON, *_PASSED_ON_BY_TYPE[asl.labeling_type]))
 
 
@@ -128,13 +153,15 @@ def m0scan_sidecar(header: ScanHeader, m0: M0Volume, intended_for: str) -> dict[
     header : ScanHeader
         Of the perfusion scan: only a repetition time of M0 is taken from it.
     m0 : M0Volume
-        Its own repetition and echo time stand here where its file told them.
+        Its own repetition and echo time stand here where its file told them, and the angle that its recovery took.
     intended_for : str
         BIDS URI of the ASL file.
     """
     of_scan = None if header.asl is None else header.asl.m0_repetition_time
     return {"IntendedFor": intended_for} | _known(
-        RepetitionTimePreparation=of_scan if of_scan is not None else m0.repetition_time, EchoTime=m0.echo_time
+        RepetitionTimePreparation=of_scan if of_scan is not None else m0.repetition_time,
+        EchoTime=m0.echo_time,
+        FlipAngle=_declared(header, ["M0FlipAngle"]).get("M0FlipAngle"),
     )
 
 
@@ -248,7 +275,8 @@ def cbf_sidecar(
     if header.asl is not None:
         formula, reference = _CBF_FORMULA[header.asl.labeling_type], CBF_REFERENCE
         if volumes[0].fit is not None:
-            formula, reference = _FIT_FORMULA, FIT_REFERENCE
+            has_all = len(volumes[0].fit.post_labeling_delays) >= len(delay_groups(header.asl))
+            formula, reference = (_FIT_FORMULA, FIT_REFERENCE) if has_all else (_LOOK_UP_FORMULA, LOOK_UP_REFERENCE)
         elif volumes[0].transit_time_map:
             formula, reference = _ARRIVAL_FORMULA, FIT_REFERENCE
             sidecar["TransitTimeMap"] = volumes[0].transit_time_map
@@ -257,6 +285,7 @@ def cbf_sidecar(
     return sidecar | {
         "ParametersUsed": {
             name: {"Value": parameter.value, "Units": parameter.unit, "Origin": parameter.origin}
+            | _known(Description=_USES.get(name))
             for name, parameter in sorted(header.parameters.items())
         }
     }
@@ -312,12 +341,14 @@ def _per_volume(values: Sequence[float | None]) -> float | list[float] | None:
 def _repetition_times(asl: AslParameters, labels: Sequence[VolumeLabel]) -> float | list[float] | None:
     """Repetition time of each volume, that of M0 included; None where that of any volume is unknown."""
     declared = asl.repetition_time_preparation
+    # that of a separate M0 is not that of the series
+    of_m0 = None if asl.m0_type == "Separate" else asl.m0_repetition_time
     times = []
     for label in labels:
         if len(declared) > 1 and label.index < len(declared):
             times.append(declared[label.index])
-        elif label.volume_type is VolumeType.M0SCAN and asl.m0_repetition_time is not None:
-            times.append(asl.m0_repetition_time)
+        elif label.volume_type is VolumeType.M0SCAN and of_m0 is not None:
+            times.append(of_m0)
         elif len(declared) == 1:
             times.append(declared[0])
         else:

@@ -70,9 +70,15 @@ class DicomSink:
     ------
     ConfigurationError
         A library of the extra ``dicom`` is missing; or both a reference and an identity are given.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        After `close`: series some of whose values had no pixel.
     """
 
     name = "dicom"
+    problems: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -114,11 +120,16 @@ class DicomSink:
             than the scan will have. Where the scan lies only its first image tells: see `write`.
         """
         self._start()
-        prepare_folder(self._folder)
-        self._claim()
+        self.problems = ()
         if self._reference_folder is not None:
             self._reference = read_reference(self._reference_folder)
             self._reference.check_grid(header)
+        try:
+            prepare_folder(self._folder)
+            self._claim()
+        except OutputError:
+            self._remove_if_empty()
+            raise
         self._header = header
 
     def write(self, item: object) -> None:
@@ -156,11 +167,14 @@ class DicomSink:
         files, errors = ([], []) if self._is_refused else self._write_all(self._header)
         self._start()
         if not files:
-            with suppress(OSError):  # it is not empty, or gone
-                self._folder.rmdir()
+            self._remove_if_empty()
         if errors:
             raise OutputError("; ".join(dict.fromkeys(errors)))
         return tuple(files)
+
+    def _remove_if_empty(self) -> None:
+        with suppress(OSError):  # it is not empty, or gone
+            self._folder.rmdir()
 
     def _claim(self) -> None:
         """Make sure that the series of an earlier scan are neither lost nor mixed with those of this one."""
@@ -230,7 +244,9 @@ class DicomSink:
             )
         pixels, n_clipped = stored_pixels(series.image, series.quantity.slope)
         if n_clipped:
-            _LOG.warning("%s: %d voxels are beyond the range of the pixels", series.folder, n_clipped)
+            problem = f"{series.folder}: {n_clipped} voxels are beyond the range of the pixels"
+            self.problems = (*self.problems, problem)
+            _LOG.warning(problem)
         made_of = [series.folder, f"classic {self._is_classic}", version("perfline"), repr(series.asl)]
         made_of += [repr((series.delays, series.durations, series.n_pairs, series.n_rejected, series.derivation))]
         made_of.append(repr((planes.positions.tolist(), planes.orientation)))

@@ -16,6 +16,7 @@ from perfline.gadgets.stage_data import AslParameters, CbfVolume, PerfusionAvera
 from perfline.gadgets.writers.bids_sidecar import cbf_sidecar
 from perfline.gadgets.writers.dicom_quantity import Quantity, delta_m_quantity, flow_quantity, transit_time
 from perfline.recon.asl.cbf import slice_delays
+from perfline.recon.asl.fit_status import has_transit_time
 
 __all__ = ["DicomSeries", "SignalScale", "perfusion_series"]
 
@@ -104,8 +105,10 @@ def perfusion_series(
             text = f"{formula} {_scale_in_words(quantity, signal)}"
         series.append(_series(header, header.asl, quantity, flow, flow.cbf, index, suffix, text))
         if flow.fit is not None:
-            times = flow.fit.arterial_transit_time
-            series.append(_series(header, header.asl, transit_time(), flow, times, index, suffix, formula))
+            # a PACS has no map of the status: a time that is at a bound, or of which nothing is known, has no pixel
+            times = np.where(has_transit_time(flow.fit.status), flow.fit.arterial_transit_time, np.float32(np.nan))
+            text = f"{formula} Padded where the fit tells no transit time."
+            series.append(_series(header, header.asl, transit_time(), flow, times, index, suffix, text))
     return series
 
 

@@ -9,6 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from math import isfinite
@@ -152,6 +153,10 @@ class EventLogSink:
                     raise OSError("only a part of a line was written: is the disk full?")
         except OutputError:
             self._has_failed = True
+            if self._file is not None and not self._has_begun:
+                # a log that tells nothing
+                with suppress(OSError):
+                    self._path.unlink()
             raise
         self._has_begun = True
 
@@ -224,7 +229,8 @@ def _of_quality(quality: ScanQuality) -> dict[str, Any]:
     head = quality.regions[0] if quality.regions else None
     flow = {} if head is None else {"mean_flow": head.mean, "standard_error": head.standard_error}
     figures = {name: value for name, value in quality.figures.items() if name.isidentifier() and isfinite(value)}
-    return {"n_pairs": quality.n_pairs, **flow, "n_rejected": len(quality.rejected), "figures": figures}
+    which = {"figures_of": quality.figures_of} if quality.figures_of else {}
+    return {"n_pairs": quality.n_pairs, **flow, **which, "n_rejected": len(quality.rejected), "figures": figures}
 
 
 def _of_motion(motion: Motion) -> dict[str, Any]:

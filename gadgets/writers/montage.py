@@ -38,7 +38,11 @@ _GAP: Final = 1
 
 @dataclass(frozen=True)
 class MontageRow:
-    """One image: ``volume`` (n_slices, n_y, n_x) in ``unit``, drawn in ``colormap`` from ``vmin`` to ``vmax``."""
+    """One image: ``volume`` (n_slices, n_y, n_x) in ``unit``, drawn in ``colormap`` from ``vmin`` to ``vmax``.
+
+    With ``levels`` its voxels are no amounts but numbers of names, from 1: each has a colour of its own, and the bar at
+    the side is the legend.
+    """
 
     title: str
     volume: NDArray[np.floating]
@@ -46,6 +50,7 @@ class MontageRow:
     vmin: float
     vmax: float
     unit: str
+    levels: tuple[str, ...] = ()
 
 
 def upper_window(volume: NDArray[np.floating], share: float = 0.995) -> float:
@@ -181,7 +186,10 @@ def _write_head(figure: Any, heading: str, note: str, page_width: float, page_he
 def _draw_strip(axes: Any, row: MontageRow, strip: NDArray[np.float64], aspect: float) -> Any:
     from matplotlib import colormaps
 
-    colours = colormaps[row.colormap].with_extremes(bad=_BACKGROUND)
+    colours = colormaps[row.colormap]
+    if row.levels:
+        colours = colours.resampled(len(row.levels))
+    colours = colours.with_extremes(bad=_BACKGROUND)
     drawn = axes.imshow(
         strip, cmap=colours, vmin=row.vmin, vmax=row.vmax, aspect=aspect, interpolation="nearest", origin="upper"
     )
@@ -190,7 +198,7 @@ def _draw_strip(axes: Any, row: MontageRow, strip: NDArray[np.float64], aspect: 
     title = axes.annotate(
         row.title, (0, 1), xytext=(0, 6), xycoords="axes fraction", color=_TEXT, fontsize=11, **offset
     )
-    window = f"window {row.vmin:g} to {row.vmax:g} {row.unit}"
+    window = "" if row.levels else f"window {row.vmin:g} to {row.vmax:g} {row.unit}"
     behind = (title, "axes fraction")
     axes.annotate(window, (1, 1), xytext=(10, 6), xycoords=behind, color=_FAINT, fontsize=9.5, **offset)
     return drawn
@@ -198,8 +206,11 @@ def _draw_strip(axes: Any, row: MontageRow, strip: NDArray[np.float64], aspect: 
 
 def _draw_colour_bar(figure: Any, drawn: Any, axes: Any, row: MontageRow) -> None:
     bar = figure.colorbar(drawn, cax=axes)
-    bar.set_ticks([row.vmin, (row.vmin + row.vmax) / 2, row.vmax])
-    bar.set_ticklabels([f"{tick:g}" for tick in (row.vmin, (row.vmin + row.vmax) / 2, row.vmax)])
+    if row.levels:
+        bar.set_ticks(range(1, len(row.levels) + 1), labels=row.levels)
+    else:
+        ticks = (row.vmin, (row.vmin + row.vmax) / 2, row.vmax)
+        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.set_label(row.unit, color=_TEXT, fontsize=9)
     axes.yaxis.set_label_coords(5.5, 0.5)
     bar.outline.set_visible(False)

@@ -8,13 +8,24 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from perfline.gadgets.stage_data import CbfVolume, M0Volume, PerfusionAverage, ScanHeader, SliceGeometry, Volume
+from perfline.gadgets.stage_data import (
+    CbfVolume,
+    KineticFit,
+    M0Volume,
+    PerfusionAverage,
+    ScanHeader,
+    SliceGeometry,
+    TerritoryMap,
+    Volume,
+)
+from perfline.gadgets.stages.delays import blocks_of
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.display_windows import FLOW_ERROR_WINDOWS, FLOW_WINDOWS, TRANSIT_TIME_WINDOW
 from perfline.gadgets.writers.extras import require
 from perfline.gadgets.writers.montage import MontageRow, upper_window, write_montage
 from perfline.gadgets.writers.sink import claim_files, prepare_folder
-from perfline.recon.asl.fit_status import FitStatus
+from perfline.gadgets.writers.territory_row import territory_row
+from perfline.recon.asl.fit_status import has_transit_time
 from perfline.recon.parameters import VolumeType
 
 __all__ = ["MontageSink"]
@@ -22,9 +33,18 @@ __all__ = ["MontageSink"]
 _GHOST_WINDOW: Final = 8
 """Share of the window in which the ghosts of a plain series are shown."""
 
+_MOST_FLOWS: Final = 6
+"""Maps of blood flow (arteries, or delays that are not fitted together) that are drawn."""
+
+
+_Part = tuple[float, float, int]
+
 
 class MontageSink:
     """Draw what a scan gave: mean control, M0, difference, flow, its error, transit time; or a plain series' mean.
+
+    Of several arteries, or of delays that are not fitted together, the flow of each is a row; the difference is their
+    sum, or their mean.
 
     Parameters
     ----------
@@ -57,8 +77,9 @@ class MontageSink:
         self._geometry: SliceGeometry | None = None
         self._sums: dict[str, tuple[NDArray[np.float64], int]] = {}
         self._m0: M0Volume | None = None
-        self._average: PerfusionAverage | None = None
-        self._cbf: CbfVolume | None = None
+        self._averages: dict[_Part, PerfusionAverage] = {}
+        self._flows: dict[_Part, CbfVolume] = {}
+        self._territories: TerritoryMap | None = None
 
     def open(self, header: ScanHeader) -> None:
         """Make the folder.
@@ -82,9 +103,11 @@ class MontageSink:
         elif isinstance(item, M0Volume):
             self._m0 = item
         elif isinstance(item, PerfusionAverage):
-            self._average = item
+            self._averages[_part_of(item)] = item
         elif isinstance(item, CbfVolume):
-            self._cbf = item
+            self._flows[_part_of(item)] = item
+        elif isinstance(item, TerritoryMap):
+            self._territories = item
 
     def close(self, summary: ScanSummary | None) -> Sequence[Path]:
         """Draw the picture; nothing where no image came.
@@ -118,14 +141,14 @@ class MontageSink:
             rows.append(_grey(f"Control, mean of {n_volumes}", control, upper_window(control)))
         if self._m0 is not None and self._m0.n_volumes:
             rows.append(_grey("M0", self._m0.image, upper_window(self._m0.image)))
-        if self._average is not None:
-            mean = self._average.mean
-            # where blood flow is computed the skull does not set the window
-            inside = mean if self._cbf is None else mean[self._cbf.mask]
-            rows.append(_grey("Perfusion-weighted, control - label", mean, upper_window(inside)))
+        flows = [self._flows[part] for part in sorted(self._flows)]
+        if self._averages:
+            rows.append(_difference_row([self._averages[part] for part in sorted(self._averages)], flows))
         asl = None if self._header is None else self._header.asl
-        if self._cbf is not None and asl is not None:
-            rows += _cbf_rows(self._cbf, asl.flow_name)
+        if flows and asl is not None:
+            rows += _flow_rows(flows, asl.flow_name)
+        if self._territories is not None:
+            rows.append(territory_row(self._territories.artery, self._territories.probability))
         return rows
 
     def _plain_rows(self) -> list[MontageRow]:
@@ -143,40 +166,94 @@ class MontageSink:
         parts = []
         if self._header is not None and self._header.asl is not None:
             parts.append(self._header.asl.labeling_type.value)
-        latest = self._cbf or self._average
-        if latest is not None:
+        latest: list[CbfVolume | PerfusionAverage] = [*self._flows.values()] or [*self._averages.values()]
+        if latest:
             parts.append(_delays_in_words(latest))
-            parts.append(f"{latest.n_pairs} pairs, {latest.n_rejected} rejected")
+            parts.append(self._counts_in_words(latest[-1]))
         return " · ".join(parts)
 
+    def _counts_in_words(self, latest: CbfVolume | PerfusionAverage) -> str:
+        asl = None if self._header is None else self._header.asl
+        is_average = isinstance(latest, PerfusionAverage)
+        n_blocks = None if asl is None else blocks_of(asl, latest.n_pairs, of_average=is_average)
+        counted = f"{latest.n_pairs} pairs" if n_blocks is None else f"{n_blocks} blocks"
+        return f"{counted}, {latest.n_rejected} rejected"
 
-def _delays_in_words(latest: CbfVolume | PerfusionAverage) -> str:
-    if isinstance(latest, CbfVolume) and latest.fit is not None:
-        delays = latest.fit.post_labeling_delays
-        return f"{len(delays)} PLDs, {min(delays):g} to {max(delays):g} s"
-    return f"PLD {latest.post_labeling_delay:g} s"
+
+def _part_of(item: CbfVolume | PerfusionAverage) -> _Part:
+    """What tells the maps of a scan apart: delay, duration, artery; a fit over all delays is one map."""
+    if isinstance(item, CbfVolume) and item.fit is not None:
+        return (0.0, 0.0, 0)
+    return (item.post_labeling_delay, item.labeling_duration, item.artery or 0)
+
+
+def _part_name(item: CbfVolume, n_parts: int) -> str:
+    if n_parts == 1:
+        return ""
+    return f", PLD {item.post_labeling_delay:g} s" if item.artery is None else f", artery {item.artery} of {n_parts}"
+
+
+def _delays_in_words(latest: Sequence[CbfVolume | PerfusionAverage]) -> str:
+    first = latest[0]
+    if isinstance(first, CbfVolume) and first.fit is not None:
+        delays = first.fit.post_labeling_delays
+    else:
+        delays = tuple({item.post_labeling_delay for item in latest})
+    return f"{len(delays)} PLDs, {min(delays):g} to {max(delays):g} s" if len(delays) > 1 else f"PLD {delays[0]:g} s"
 
 
 def _grey(title: str, volume: NDArray[np.floating], top: float) -> MontageRow:
     return MontageRow(title, volume, "gray", 0.0, top, "a.u.")
 
 
-def _cbf_rows(cbf: CbfVolume, name: str) -> list[MontageRow]:
-    if cbf.unit == "relative":
-        top = upper_window(cbf.cbf)
-        maps = [("Blood flow, relative: no M0", cbf.cbf, "inferno", top)]
-    else:
-        maps = [(name, cbf.cbf, "inferno", FLOW_WINDOWS[name][1])]
-        if np.isfinite(cbf.standard_error[cbf.mask]).any():  # one pair has no spread
-            maps.append((f"Standard error of {name}", cbf.standard_error, "viridis", FLOW_ERROR_WINDOWS[name][1]))
-    masked = [(title, np.where(cbf.mask, image, np.nan), colours, top) for title, image, colours, top in maps]
-    unit = "a.u." if cbf.unit == "relative" else cbf.unit.replace("100g", "100 g")
-    rows = [MontageRow(title, image, colours, 0.0, top, unit) for title, image, colours, top in masked]
-    if cbf.fit is not None:
-        # where it is at a bound, or nothing is known of it, there is no time to show
-        is_sound = cbf.mask & (cbf.fit.status == FitStatus.CONVERGED)
-        times = np.where(is_sound, cbf.fit.arterial_transit_time, np.nan)
-        rows.append(
-            MontageRow("Arterial transit time, where the fit is sound", times, "viridis", *TRANSIT_TIME_WINDOW, "s")
+def _difference_row(averages: Sequence[PerfusionAverage], flows: Sequence[CbfVolume]) -> MontageRow:
+    """Control minus label: of all arteries together, or the mean of the delays."""
+    image, n = np.sum([average.mean for average in averages], axis=0), len(averages)
+    more = ""
+    if n > 1 and averages[0].artery is not None:
+        more = f", sum of {n} arteries"
+    elif n > 1:
+        image, more = image / n, f", mean of {n} PLDs"
+    # where blood flow is computed the skull does not set the window
+    inside = image[flows[-1].mask] if flows else image
+    return _grey(f"Perfusion-weighted, control - label{more}", image, upper_window(inside))
+
+
+def _flow_rows(flows: Sequence[CbfVolume], name: str) -> list[MontageRow]:
+    """Blood flow of each part, its error, and what else a fit gives, inside the mask."""
+    is_relative = flows[0].unit == "relative"
+    unit = "a.u." if is_relative else flows[0].unit.replace("100g", "100 g")
+    title = "Blood flow, relative: no M0" if is_relative else name
+    # one window for all, so that they can be compared
+    top = upper_window(np.stack([flow.cbf for flow in flows])) if is_relative else FLOW_WINDOWS[name][1]
+    rows = [
+        MontageRow(f"{title}{_part_name(flow, len(flows))}", _inside(flow, flow.cbf), "inferno", 0.0, top, unit)
+        for flow in flows[:_MOST_FLOWS]
+    ]
+    errors = [_inside(flow, flow.standard_error) for flow in flows]
+    if not is_relative and all(np.isfinite(error).any() for error in errors):  # one pair has no spread
+        words = (
+            "" if len(errors) == 1 else ", largest of all" if flows[0].artery is None else ", largest of the arteries"
         )
+        largest, top = np.max(errors, axis=0), FLOW_ERROR_WINDOWS[name][1]
+        rows.append(MontageRow(f"Standard error of {name}{words}", largest, "viridis", 0.0, top, unit))
+    if flows[0].fit is not None:
+        rows += _fit_rows(flows[0], flows[0].fit)
     return rows
+
+
+def _fit_rows(flow: CbfVolume, fit: KineticFit) -> list[MontageRow]:
+    # where it is at a bound, or nothing is known of it, there is nothing to show
+    is_sound = flow.mask & has_transit_time(fit.status)
+    times = np.where(is_sound, fit.arterial_transit_time, np.nan)
+    where = "where the fit is sound"
+    rows = [MontageRow(f"Arterial transit time, {where}", times, "viridis", *TRANSIT_TIME_WINDOW, "s")]
+    if fit.arterial_blood_volume is not None:
+        share = np.where(is_sound, fit.arterial_blood_volume, np.nan)
+        title = f"Arterial blood volume, {where}"
+        rows.append(MontageRow(title, share, "viridis", 0.0, upper_window(share), "mL/mL"))
+    return rows
+
+
+def _inside(flow: CbfVolume, image: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.where(flow.mask, image, np.nan)

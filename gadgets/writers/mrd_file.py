@@ -1,8 +1,10 @@
 """The images that were sent, and the waveforms that came, kept in an ISMRMRD file that any MRD tool reads."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from perfline.gadgets.errors import OutputError
 from perfline.gadgets.mrd.image_file import ImageFileWriter
 from perfline.gadgets.mrd.messages import Image, Waveform
 from perfline.gadgets.stage_data import ScanHeader
@@ -44,8 +46,13 @@ class MrdImageSink:
         """
         prepare_folder(self._path.parent)
         claim_files([self._path], self._overwrite)
-        with as_output_error("file", self._path):
-            self._writer = ImageFileWriter(partial_path(self._path), is_new=True)
+        partial = partial_path(self._path)
+        try:
+            with as_output_error("file", self._path):
+                self._writer = ImageFileWriter(partial, is_new=True)
+        except OutputError:
+            _remove(partial)
+            raise
 
     def write(self, item: object) -> None:
         """Append an `Image` or a `Waveform`; all else is ignored.
@@ -53,15 +60,19 @@ class MrdImageSink:
         Raises
         ------
         OutputError
-            The disk is full or gone.
+            The disk is full or gone; raised once. The file goes, and its room is for what else is written.
         """
         if not isinstance(item, Image | Waveform) or self._writer is None:
             return
-        with as_output_error("file", self._path):
-            if isinstance(item, Image):
-                self._writer.append([item])
-            else:
-                self._writer.append_waveforms([item])
+        try:
+            with as_output_error("file", self._path):
+                if isinstance(item, Image):
+                    self._writer.append([item])
+                else:
+                    self._writer.append_waveforms([item])
+        except OutputError:
+            self._give_up(self._writer)
+            raise
 
     def close(self, summary: ScanSummary | None) -> Sequence[Path]:
         """Complete the file; no file is left where no image came.
@@ -71,13 +82,29 @@ class MrdImageSink:
         OutputError
             The file can't be completed.
         """
-        writer, self._writer = self._writer, None
+        writer = self._writer
         if writer is None:
             return ()
-        with as_output_error("file", self._path):
+        self._writer = None
+        try:
+            with as_output_error("file", self._path):
+                writer.close()
+                if writer.n_images:
+                    writer.path.replace(self._path)
+        finally:
+            # what is not complete, or holds no image
+            _remove(writer.path)
+        return (self._path,) if writer.n_images else ()
+
+    def _give_up(self, writer: ImageFileWriter) -> None:
+        self._writer = None
+        with suppress(OSError):
+            # its first failure has been told
             writer.close()
-            if not writer.n_images:
-                writer.path.unlink()
-                return ()
-            writer.path.replace(self._path)
-        return (self._path,)
+        _remove(writer.path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file where it is there and the disk allows it."""
+    with suppress(OSError):
+        path.unlink()

@@ -17,11 +17,13 @@ __all__ = ["RegionTableSink"]
 
 _COLUMNS = {
     "label": "Value in the label image",
-    "name": "Name of the region; of several arteries or delays with its own",
+    "name": "Name of the region; of several arteries or delays with its own, of all arteries together with theirs",
     "mean": "Mean blood flow of the region",
-    "standard_error": "Of the mean, from its scatter from pair to pair; without the errors of M0 and of the constants",
+    "standard_error": "Of the mean, from its scatter from pair to pair, of robust means with what each pair is worth"
+    " there; without the errors of M0 and of the constants",
     "standard_deviation": "Between the voxels of the region",
-    "n_voxels": "Voxels of the region with blood flow",
+    "n_voxels": "Voxels of the region that are in the mean",
+    "n_voxels_left_out": "Voxels of the region that are not, since their fit failed",
     "n_pairs": "Pairs that are in it",
     "asymmetry_index": "200 (left - right) / (left + right) of the region and its mirror [%]",
 }
@@ -83,8 +85,12 @@ class RegionTableSink:
         if not regions:
             return ()
         prepare_folder(self._table.parent)
-        has_pairs = any(one.asymmetry_index is not None for one in regions)
-        columns = [name for name in _COLUMNS if has_pairs or name != "asymmetry_index"]
+        unused = set()
+        if all(one.asymmetry_index is None for one in regions):
+            unused.add("asymmetry_index")
+        if not any(one.n_voxels_left_out for one in regions):
+            unused.add("n_voxels_left_out")
+        columns = [name for name in _COLUMNS if name not in unused]
         write_table(self._table, [{name: getattr(one, name) for name in columns} for one in regions])
         unit = "mL/100g/min" if self._has_m0 else "arbitrary"
         write_json(

@@ -42,7 +42,8 @@ class VolumePoint:
 
 @dataclass(frozen=True, slots=True)
 class PairPoint:
-    """One map of blood flow, after ``n_pairs`` pairs; of several arteries there is one for each, ``artery`` from 1.
+    """One map of blood flow, after ``n_pairs`` pairs; of several arteries there is one for each, ``artery`` from 1, and
+    one for all of them together, without an artery.
 
     ``mean_cbf`` is that of the head; ``standard_error`` is of the mean of ``region``: the head, or where regions were
     given the one that is least sure (``region_mean`` is its blood flow). ``n_rejected`` counts pairs that were left out
@@ -181,6 +182,11 @@ class ScanCourse:
 
     def _add_quality(self, quality: ScanQuality) -> None:
         region, mean, error, n_rejected, artery = self._flow or ("", _NAN, _NAN, len(quality.rejected), None)
+        if quality.figures_of and self._pairs:
+            # of several maps together: what is left out is left out of all of them
+            n_rejected = self._pairs[-1].n_rejected
+            if (one := quality.precision) is not None:
+                region, mean, error = one.name, one.mean, one.standard_error
         names = tuple(quality.figures)
         # one tuple for all pairs that have the same figures
         if self._pairs and self._pairs[-1].names == names:

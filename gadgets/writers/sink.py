@@ -2,15 +2,16 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from perfline.gadgets.errors import OutputError
-from perfline.gadgets.stage_data import ScanHeader
+from perfline.gadgets.stage_data import Notice, ScanHeader
 from perfline.gadgets.summary import ScanSummary
+from perfline.gadgets.writers.public_text import PublicText
 
 __all__ = [
     "Sink",
@@ -25,14 +26,19 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
+_PROBE_SIZE: Final = 4096
+"""Bytes; less than the smallest scan leaves."""
+
 
 class Sink(Protocol):
     """A saver of results.
 
     A sink must not lose data: what arrived before a scan broke off is saved at `close`, whatever the summary says.
     What it can't write it raises as `OutputError`; its owner reports that and goes on handing it items. After
-    `close` an attribute ``problems`` (sequence of str) may say what is wrong with the files that it wrote. A sink with
-    a true attribute ``is_late`` takes its time at the end: it is closed after the others, once the peer has been told.
+    `close` an attribute ``problems`` (sequence of str) may say what is wrong with the files that it wrote, and an
+    attribute ``remarks`` (likewise) what else is to be known. A sink with a true attribute ``is_late`` takes its time
+    at the end: it is closed after the others, once the peer has been told. If such a sink then tells anything, the
+    method ``amend(notices)`` of the others is called, where they have one, with all notices of the scan.
     """
 
     name: str
@@ -57,20 +63,31 @@ class SinkGroup:
     ----------
     sinks : iterable of Sink
         In the order in which they are to be closed; a `SummarySink` belongs at the end, then it lists all files.
+    must_open : bool
+        Whether a sink that can't be opened stops the scan; otherwise it is left out, and reported like any failure.
+    on_failure : callable, optional
+        Gets, once, each reason for which something is not written while the scan runs: in words that name no file.
 
     Attributes
     ----------
     notices : list of (str, str)
-        Level and text for the summary: the failures as errors, and the problems that sinks told at their end as
-        warnings.
+        Level and text for the summary: the failures as errors, which the other sinks get as `Notice` if the scan still
+        runs; and the problems and remarks that sinks told at their end, as warnings and as information.
     """
 
     name = "files"
 
-    def __init__(self, sinks: Iterable[Sink]) -> None:
+    def __init__(
+        self, sinks: Iterable[Sink], *, must_open: bool = True, on_failure: Callable[[str], None] | None = None
+    ) -> None:
         self.sinks = tuple(sinks)
         self.notices: list[tuple[str, str]] = []
+        self._must_open = must_open
+        self._on_failure = on_failure
+        self._told: set[str] = set()
+        self._verdict = ""
         self._failed: set[int] = set()
+        self._left_out: set[int] = set()
         self._files: list[Path] = []
 
     @property
@@ -79,28 +96,45 @@ class SinkGroup:
         return [text for level, text in self.notices if level == "error"]
 
     def open(self, header: ScanHeader) -> None:
-        """Open all sinks; the first that can't be opened stops the scan.
+        """Open all sinks; the first that can't be opened stops the scan, if all must be.
 
         Raises
         ------
         OutputError
             The folder can't be written, or files are already there.
         """
-        for sink in self.sinks:
-            sink.open(header)
+        failures: dict[str, tuple[list[str], OutputError]] = {}
+        for index, sink in enumerate(self.sinks):
+            try:
+                sink.open(header)
+            except OutputError as error:
+                if self._must_open:
+                    # the verdict of the scan, which needn't be told again by a sink that is closed
+                    self._verdict = str(error)
+                    raise
+                self._left_out.add(index)
+                failures.setdefault(str(error), ([], error))[0].append(sink.name)
+        # one folder that can't be written keeps many sinks from being opened, and is one failure
+        for names, failure in failures.values():
+            self._tell(", ".join(names), failure)
 
     def write(self, item: object) -> None:
         """Hand the item to every sink; one that failed before may still be able to keep other items."""
+        failures: list[tuple[str, OutputError]] = []
         for index, sink in enumerate(self.sinks):
+            if index in self._left_out:
+                continue
             try:
                 sink.write(item)
             except OutputError as error:
                 if index not in self._failed:
                     self._failed.add(index)
-                    self._report(sink, error)
+                    failures.append((sink.name, error))
+        for name, failure in failures:
+            self._tell(name, failure)
 
     def close(self, summary: ScanSummary | None) -> Sequence[Path]:
-        """Close all sinks, those that failed too.
+        """Close all sinks, those that failed too; not those that could not be opened.
 
         Each gets a summary whose ``files`` are the paths that the sinks before it have written, and whose ``notices``
         tell what went wrong with them.
@@ -110,29 +144,62 @@ class SinkGroup:
 
     def close_prompt(self, summary: ScanSummary | None) -> Sequence[Path]:
         """Close the sinks that don't wait for the peer to be told; return all files so far."""
-        return self._close([sink for sink in self.sinks if not getattr(sink, "is_late", False)], summary)
+        return self._close(False, summary)
 
     def close_late(self, summary: ScanSummary | None) -> Sequence[Path]:
         """Close the others; return the files of all."""
-        return self._close([sink for sink in self.sinks if getattr(sink, "is_late", False)], summary)
+        n_told = len(self.notices)
+        files = self._close(True, summary)
+        if summary is not None and len(self.notices) > n_told:
+            self._amend((*summary.notices, *self.notices))
+        return files
 
-    def _close(self, sinks: Iterable[Sink], summary: ScanSummary | None) -> Sequence[Path]:
+    def _amend(self, notices: Sequence[tuple[str, str]]) -> None:
+        for index, sink in enumerate(self.sinks):
+            amend = getattr(sink, "amend", None)
+            if amend is None or index in self._left_out:
+                continue
+            try:
+                amend(notices)
+            except OutputError as error:
+                self._report(sink.name, error)
+
+    def _close(self, is_late: bool, summary: ScanSummary | None) -> Sequence[Path]:
         of_scan = () if summary is None else summary.notices
-        for sink in sinks:
+        for index, sink in enumerate(self.sinks):
+            if index in self._left_out or bool(getattr(sink, "is_late", False)) != is_late:
+                continue
             if summary is not None:
                 paths = tuple(path.as_posix() for path in self._files)
                 summary = replace(summary, files=paths, notices=(*of_scan, *self.notices))
             try:
                 self._files.extend(sink.close(summary))
             except OutputError as error:
-                self._report(sink, error)
+                if str(error) != self._verdict:
+                    self._report(sink.name, error)
             self.notices += [("warning", problem) for problem in getattr(sink, "problems", ())]
+            self.notices += [("info", remark) for remark in getattr(sink, "remarks", ())]
         return tuple(self._files)
 
-    def _report(self, sink: Sink, error: OutputError) -> None:
-        text = f"{sink.name}: {error}"
+    def _report(self, name: str, error: OutputError) -> str:
+        text = f"{name}: {error}"
         self.notices.append(("error", text))
         _LOG.error(text)
+        return text
+
+    def _tell(self, name: str, error: OutputError) -> None:
+        """Report a failure, to the sinks and whoever listens, too."""
+        self.write(Notice("error", self._report(name, error)))
+        reason = _without_names(error)
+        if self._on_failure is not None and reason not in self._told:
+            self._told.add(reason)
+            self._on_failure(reason)
+
+
+def _without_names(error: OutputError) -> str:
+    """Why something is not written, for whoever has no business with the files of this machine."""
+    cause = error.__cause__
+    return cause.strerror if isinstance(cause, OSError) and cause.strerror else PublicText()(str(error))
 
 
 def files_within(files: Iterable[str], folder: Path) -> tuple[str, ...]:
@@ -150,7 +217,7 @@ def files_within(files: Iterable[str], folder: Path) -> tuple[str, ...]:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make a folder, with its parents, and try whether a file can be made in it.
+    """Make a folder, with its parents, and try whether a file can be written in it: a full disk takes empty ones.
 
     Raises
     ------
@@ -160,8 +227,10 @@ def prepare_folder(folder: Path) -> None:
     probe = folder / f".perfline-probe-{os.getpid()}"
     with as_output_error("output folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(_PROBE_SIZE))
+        finally:
+            probe.unlink(missing_ok=True)
 
 
 def claim_files(paths: Iterable[Path], overwrite: bool) -> None:
@@ -235,4 +304,6 @@ def as_output_error(what: str, path: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{what} {path}: can't be written: {error.strerror or error}") from error
+        # of libraries' own errors some are several lines long
+        reason = error.strerror or " ".join(str(error).split())
+        raise OutputError(f"{what} {path}: can't be written: {reason}") from error

@@ -29,6 +29,7 @@ class SummarySink:
         self._path = folder / file_name
         self._overwrite = overwrite
         self._is_open = False
+        self._written: ScanSummary | None = None
 
     def open(self, header: ScanHeader) -> None:
         """Make the folder.
@@ -60,7 +61,20 @@ class SummarySink:
         self._is_open = False
         summary = replace(summary, files=files_within(summary.files, self._path.parent))
         write_json(self._path, summary.as_dict(), sort_keys=True)
+        self._written = summary
         return (self._path,)
+
+    def amend(self, notices: Sequence[tuple[str, str]]) -> None:
+        """Write the file again with what was told after it: an archive that took files or did not, a report.
+
+        Raises
+        ------
+        OutputError
+            The file can't be written; the one before stays.
+        """
+        if self._written is not None:
+            self._written = replace(self._written, notices=tuple(notices))
+            write_json(self._path, self._written.as_dict(), sort_keys=True)
 
     def _claim(self) -> None:
         prepare_folder(self._path.parent)

@@ -5,13 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
+from perfline.gadgets.writers.flow_words import counted_in, region_name, words_for
+
 __all__ = ["FIGURE_NAMES", "format_summary"]
 
 FIGURE_NAMES: Final = {
     "mean_cbf": "CBF, mean of the head",
     "mean_cbf_voxel_standard_error": "standard error of CBF, mean over voxels",
     "spatial_variation": "CBF, spatial coefficient of variation",
-    "negative_share": "share of negative voxels",
+    "spatial_variation_grey_matter": "CBF, spatial coefficient of variation of grey matter",
+    "negative_share": "share of voxels with a negative difference",
+    "negative_share_grey_matter": "share of voxels with a negative difference, grey matter",
     "median_tsnr": "temporal SNR of a pair, median",
     "n_waveforms": "waveforms",
     "mean_grey_matter": "CBF, mean of grey matter",
@@ -35,13 +39,15 @@ _MAX_REASONS: Final = 12
 """Reasons for drops that are listed; all of them are in the JSON."""
 
 
-def format_summary(summary: Mapping[str, Any]) -> str:
+def format_summary(summary: Mapping[str, Any], *, with_parameters: bool = True) -> str:
     """Lay out a summary.
 
     Parameters
     ----------
     summary : mapping
         ``ScanSummary.as_dict()``, or the same read back from ``summary.json``.
+    with_parameters : bool
+        False leaves the list of parameters out.
 
     Returns
     -------
@@ -55,16 +61,18 @@ def format_summary(summary: Mapping[str, Any]) -> str:
       readouts           7
       volumes            0
     """
+    parameters = summary.get("parameters") or {}
+    flow_name = "RBF" if (parameters.get("Organ") or {}).get("value") == "kidney" else "CBF"
     sections = [
         _overview(summary),
-        _figures(summary.get("figures") or {}),
+        _figures(summary, flow_name),
         _latencies(summary.get("latency") or {}),
         _stages(summary.get("stages") or ()),
-        _regions(summary.get("regions") or ()),
-        _rejected(summary.get("rejected") or ()),
+        _regions(summary.get("regions") or (), counted_in(summary), flow_name),
+        _rejected(summary.get("rejected") or (), "pair" if summary.get("n_blocks") is None else "block"),
         _drops(summary.get("drop_reasons") or {}),
         _notices(summary.get("notices") or ()),
-        _parameters(summary.get("parameters") or {}),
+        _parameters(parameters if with_parameters else {}),
         _section("Files", summary.get("files") or ()),
     ]
     return "\n".join(line for section in sections for line in section)
@@ -77,7 +85,12 @@ def _overview(summary: Mapping[str, Any]) -> list[str]:
         ("volumes", summary.get("n_volumes")),
     ]
     if summary.get("n_pairs") is not None:
-        rows.append(("pairs", f"{summary['n_pairs']} used, {summary.get('n_pairs_rejected', 0)} rejected"))
+        n_blocks, lost = summary.get("n_blocks"), f"{summary.get('n_pairs_rejected', 0)} rejected"
+        if n_blocks is None:
+            rows.append(("pairs", f"{summary['n_pairs']} used, {lost}"))
+        else:
+            each = "" if n_blocks == summary["n_pairs"] else f" ({summary['n_pairs']} sub-boli)"
+            rows.append(("blocks", f"{n_blocks} used{each}, {lost}"))
     levels = [level for level in summary.get("ghost_levels") or () if _is_number(level)]
     if levels:
         rows.append(("ghost level", f"{100 * median(levels):.2f} % median, {100 * max(levels):.2f} % worst"))
@@ -97,31 +110,42 @@ def _rates(summary: Mapping[str, Any]) -> str:
     return f" ({n_readouts / seconds:.0f} readouts/s{volume})"
 
 
-def _figures(figures: Mapping[str, Any]) -> list[str]:
-    rows = [(FIGURE_NAMES.get(name, name.replace("_", " ")), _number(value)) for name, value in figures.items()]
-    return _section("Figures (blood flow in mL/100g/min where M0 is known)", _table(rows))
+def _figures(summary: Mapping[str, Any], flow_name: str) -> list[str]:
+    rows = []
+    for name, value in (summary.get("figures") or {}).items():
+        words = words_for(FIGURE_NAMES.get(name, name.replace("_", " ")), flow_name, counted_in(summary))
+        rows.append((words, _number(value)))
+    of_what = f" of {summary['figures_of']}" if summary.get("figures_of") else ""
+    return _section(f"Figures{of_what} (blood flow in mL/100g/min where M0 is known)", _table(rows))
 
 
-def _regions(regions: Sequence[Mapping[str, Any]]) -> list[str]:
+def _regions(regions: Sequence[Mapping[str, Any]], counted: str, flow_name: str) -> list[str]:
     """Precision of the mean blood flow of regions; a long list is cut, all of it is in the JSON."""
     rows = [
         (
-            one["name"],
+            region_name(one["name"], flow_name, one.get("label") or 0),
             _number(one["mean"]),
             _number(one["standard_error"]),
-            one["n_voxels"],
+            _voxels(one),
             one["n_pairs"],
             "-" if one["n_pairs_needed"] is None else one["n_pairs_needed"],
         )
         for one in regions[:_MAX_REGIONS]
     ]
-    head = [("", "CBF", "error", "voxels", "pairs", "needed")] if rows else []
+    head = [("", flow_name, "error", "voxels", counted, "needed")] if rows else []
     more = [f"... {len(regions) - _MAX_REGIONS} more"] if len(regions) > _MAX_REGIONS else []
     return _section("Mean blood flow of regions, and its standard error", [*_table([*head, *rows], right=True), *more])
 
 
-def _rejected(rejected: Sequence[Mapping[str, Any]]) -> list[str]:
-    return _section("Pairs left out", _table([(f"pair {one['pair']}", one["reason"]) for one in rejected]))
+def _voxels(region: Mapping[str, Any]) -> str:
+    """How many voxels are in a mean, and of how many where some have no flow."""
+    n_used, n_left_out = region["n_voxels"], region.get("n_voxels_left_out") or 0
+    return f"{n_used} of {n_used + n_left_out}" if n_left_out else str(n_used)
+
+
+def _rejected(rejected: Sequence[Mapping[str, Any]], counted: str) -> list[str]:
+    rows = [(f"{counted} {one['pair']}", one["reason"]) for one in rejected]
+    return _section(f"{counted.capitalize()}s left out", _table(rows))
 
 
 def _latencies(latency: Mapping[str, Any]) -> list[str]:

@@ -86,7 +86,9 @@ def flow_weights(
 
 
 def fit_precision(
-    cbf: float, pair_means: Sequence[NDArray[np.floating]], weights: NDArray[np.float64]
+    cbf: float,
+    pair_means: Sequence[NDArray[np.floating]],
+    weights: NDArray[np.float64],
 ) -> MeanPrecision:
     """Standard error of a region's fitted flow, from how the region's mean scatters from pair to pair.
 
@@ -128,8 +130,8 @@ def fit_precision(
         raise InputError("pair_means: expected a pair or more at each delay, got none")
     n, freedom, nan = int(counts.sum()), int(np.sum(counts - 1)), float("nan")
     if freedom == 0:
-        return MeanPrecision(cbf, nan, nan, nan, n)
+        return MeanPrecision(cbf, nan, nan, nan, n, freedom)
     squares = sum(float(np.sum((values - values.mean(dtype=np.float64)) ** 2)) for values in pair_means)
     error = float(np.sqrt(squares / freedom * np.sum(weights**2 / counts)))
     reach = float(special.stdtrit(freedom, 0.975)) * error
-    return MeanPrecision(cbf, error, cbf - reach, cbf + reach, n)
+    return MeanPrecision(cbf, error, cbf - reach, cbf + reach, n, freedom)

@@ -5,7 +5,6 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import hadamard
 
 from perfline.recon.checks import check_non_negative, check_positive
 from perfline.recon.errors import InputError
@@ -57,6 +56,9 @@ def hadamard_matrix(size: int, order: Literal["natural", "walsh"] = "natural") -
         raise InputError(f"size: expected one of {', '.join(map(str, HADAMARD_SIZES))}, got {size}")
     if order not in ("natural", "walsh"):
         raise InputError(f"order: expected natural or walsh, got {order!r}")
+    # here: a server, and a scan that makes no matrix, don't wait for scipy
+    from scipy.linalg import hadamard
+
     matrix = _paley_12() if size == 12 else hadamard(size, np.float64)
     if order == "walsh":
         n_changes = np.count_nonzero(np.diff(matrix, axis=0), axis=0)

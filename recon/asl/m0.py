@@ -24,7 +24,7 @@ _SPECK: Final = 0.01
 """Share of the largest part of the mask below which a separate part is taken for noise."""
 
 
-def recovery_correction(repetition_time: float, tissue_t1: float) -> float:
+def recovery_correction(repetition_time: float, tissue_t1: float, flip_angle: float = np.pi / 2) -> float:
     """Factor that turns an M0 image of short repetition time into that of full recovery.
 
     Parameters
@@ -33,6 +33,9 @@ def recovery_correction(repetition_time: float, tissue_t1: float) -> float:
         From one excitation of a slice to its next in the M0 scan [s].
     tissue_t1 : float
         One T1 for all tissue [s].
+    flip_angle : float
+        Of the one excitation in each repetition time, above 0 and below pi [rad]; left out: 90 degrees, which is right,
+        too, where a train of refocusing pulses or a saturation leaves no magnetisation along the field.
 
     Returns
     -------
@@ -42,28 +45,37 @@ def recovery_correction(repetition_time: float, tissue_t1: float) -> float:
     Raises
     ------
     InputError
-        A time that is zero, negative or not finite.
+        A time that is zero, negative or not finite, or an angle out of range.
 
     Notes
     -----
-    ``1 / (1 - exp(-TR / T1))`` where ``TR < 5 s``, for an excitation of 90 degrees.
+    ``(1 - E cos a) / (1 - E)`` with ``E = exp(-TR / T1)``, where ``TR < 5 s``. An excitation by ``a`` leaves
+    ``cos a`` of the magnetisation ``m`` along the field, and what was turned away is spoiled, so that in the steady
+    state ``m = 1 - (1 - m cos a) E``: its inverse is the factor. For 90 degrees it is the ``1 / (1 - E)`` of the
+    consensus paper. The sine of the angle is in M0 and in the difference of control and label alike, and left there.
 
     References
     ----------
-    Alsop DC et al. 2015, Magn Reson Med 73:102-116, section on the proton-density image (text after Eq. 2).
+    Alsop DC et al. 2015, Magn Reson Med 73:102-116, section on the proton-density image (text after Eq. 2);
+    Ernst RR, Anderson WA 1966, Rev Sci Instrum 37:93-102, for any angle.
 
     Examples
     --------
     >>> round(recovery_correction(2.5, 1.6), 5)
     1.2652
+    >>> round(recovery_correction(2.0, 1.6, np.deg2rad(30)), 5)
+    1.0538
     >>> recovery_correction(6.0, 1.6)
     1.0
     """
     check_positive("repetition_time (RepetitionTimePreparation of M0)", repetition_time, "s")
-    check_positive("tissue_t1", tissue_t1, "s")
     if repetition_time >= M0_REPETITION_TIME_LIMIT:
         return 1.0
-    return float(1 / -np.expm1(-repetition_time / tissue_t1))
+    check_positive("tissue_t1", tissue_t1, "s")
+    if not 0 < flip_angle < np.pi:
+        raise InputError(f"flip_angle: expected above 0 and below pi [rad], got {flip_angle}")
+    remaining = np.exp(-repetition_time / tissue_t1) * np.cos(flip_angle)
+    return float((1 - remaining) / -np.expm1(-repetition_time / tissue_t1))
 
 
 def mean_m0(volumes: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:

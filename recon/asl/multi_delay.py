@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perfline.recon.asl import multi_delay_kernels as kernels
-from perfline.recon.asl.fit_status import FitStatus
+from perfline.recon.asl.fit_status import FitStatus, has_transit_time
 from perfline.recon.asl.kinetic_model import tissue_decay_rate, tissue_signal
 from perfline.recon.asl.labeling import Labeling
 from perfline.recon.asl.look_locker import look_locker_signal
@@ -64,8 +64,7 @@ class MultiDelayFit:
     @property
     def failed(self) -> NDArray[np.bool_]:
         """Voxels of the mask that did not converge to a minimum within the bounds."""
-        failed: NDArray[np.bool_] = (self.status != FitStatus.CONVERGED) & (self.status != FitStatus.OUTSIDE_MASK)
-        return failed
+        return ~has_transit_time(self.status) & (self.status != FitStatus.OUTSIDE_MASK)
 
     def counts(self) -> dict[FitStatus, int]:
         """Voxels with each status."""

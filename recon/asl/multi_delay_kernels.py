@@ -40,6 +40,7 @@ _NO_SIGNAL: Final = int(FitStatus.NO_SIGNAL)
 _NOT_CONVERGED: Final = int(FitStatus.NOT_CONVERGED)
 _AT_BOUND: Final = int(FitStatus.AT_BOUND)
 _ATT_UNDETERMINED: Final = int(FitStatus.ATT_UNDETERMINED)
+_LATE: Final = int(FitStatus.LATE)
 
 _MAX_STEPS: Final = 60
 _TIME_TOLERANCE: Final = 1e-6
@@ -359,7 +360,13 @@ def _variances_at(
 
 @njit(cache=True, nogil=True)
 def _status(
-    f: float, arrival: float, volume: float, variance: float, has_converged: bool, bounds: NDArray[np.float64]
+    f: float,
+    arrival: float,
+    volume: float,
+    variance: float,
+    has_converged: bool,
+    bounds: NDArray[np.float64],
+    rows: NDArray[np.float64],
 ) -> int:
     """Reason code; `variance` is that of the arrival time."""
     if not has_converged:
@@ -370,7 +377,12 @@ def _status(
     # of a time drawn evenly from between the bounds
     if not variance <= (bounds[1, 1] - bounds[1, 0]) ** 2 / 12:
         return _ATT_UNDETERMINED
-    return _CONVERGED
+    # one error more, since noise also takes late label back to the last delay
+    latest = arrival + np.sqrt(variance)
+    for i in range(rows.shape[1]):
+        if latest <= rows[END, i]:
+            return _CONVERGED
+    return _LATE
 
 
 @njit(cache=True, nogil=True)
@@ -435,7 +447,7 @@ def _fit_one(
     out.errors[0, voxel], out.errors[1, voxel], out.errors[2, voxel] = np.sqrt(var_f), np.sqrt(var_d), np.sqrt(var_v)
     off = constants.prior_mean - arrival
     out.chi_square[voxel] = now[0] - constants.prior_precision * off * off
-    out.status[voxel] = _status(f, arrival, volume, var_d, has_converged, bounds)
+    out.status[voxel] = _status(f, arrival, volume, var_d, has_converged, bounds, rows)
 
 
 @njit(cache=True, nogil=True)

@@ -123,8 +123,15 @@ class QualityIndex:
         self._structure = _GREY_OVER_WHITE * self._parts[0] + self._parts[1]
         self._weight = self._filtered(self._mask)
 
-    def of(self, cbf: NDArray[np.floating]) -> float:
+    def of(self, cbf: NDArray[np.floating], difference: NDArray[np.floating] | None = None) -> float:
         """Judge a map.
+
+        Parameters
+        ----------
+        cbf : float array (n_slices, n_y, n_x)
+        difference : float array (n_slices, n_y, n_x), optional
+            Image that the negative voxels are counted in, smoothed alike: control minus label, where the flow comes
+            from a fit that keeps it positive. Left out: `cbf`.
 
         Raises
         ------
@@ -150,9 +157,16 @@ class QualityIndex:
         mean = abs(float(grey.mean()))
         if mean == 0:
             return 0.0
-        dispersion, negative = float(pooled) / mean, float(np.mean(grey < 0))
+        signed = grey if difference is None else self._smoothed_sign(difference)[tissues[0]]
+        dispersion, negative = float(pooled) / mean, float(np.mean(signed < 0))
         like = 1 - np.exp(-3.0126 * likeness**2.4419)
         return float((like * np.exp(-(0.054 * dispersion**0.9272 + 2.8478 * negative**0.5196))) ** (1 / 3))
+
+    def _smoothed_sign(self, difference: NDArray[np.floating]) -> NDArray[np.float64]:
+        """A Gaussian sum has the sign of the mean."""
+        check_shape("difference", difference, self.shape)
+        image = difference[self._box]
+        return self._filtered(np.where(self._mask & np.isfinite(image), image, 0))
 
     def _filtered(self, image: NDArray[np.generic]) -> NDArray[np.float64]:
         """Gaussian sum around each voxel."""

@@ -125,6 +125,17 @@ class RegionCourse:
         kernels.region_statistics(flat, self._voxels, self._region_of, counts, means, deviations)
         return means, deviations
 
+    def n_finite_of(self, image: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Voxels of each region that `statistics_of` is of, int64 (n_regions,).
+
+        Raises
+        ------
+        InputError
+            Another shape or type.
+        """
+        is_finite = np.isfinite(self._flat("image", image)[self._voxels])
+        return np.bincount(self._region_of[is_finite], minlength=self.numbers.size)
+
     def _flat(self, name: str, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Checked: another type or layout would be compiled anew in the middle of a scan."""
         check_shape(name, image, self.shape)

@@ -19,9 +19,9 @@ class Territories:
     Attributes
     ----------
     artery : int16 array (...)
-        From 1, in the order of the columns of the encoding; 0 where nothing can be said.
+        From 1, in the order of the columns of the encoding; 0 where no artery is more probable than all others.
     probability : float32 array (n_arteries, ...)
-        Of each artery, given that one of them feeds the voxel; they add up to 1. NaN where nothing can be said.
+        Of each artery, given that one of them feeds the voxel; they add up to 1. NaN where the variance is not known.
     """
 
     artery: NDArray[np.int16]
@@ -39,7 +39,8 @@ def vessel_territories(
     components : float array (n_arteries, ...)
         Control minus label of each artery, as decoded, mean over blocks.
     variance : float array (...)
-        Of one cycle's image in that mean: variance of a single cycle over the number of blocks.
+        Of one cycle's image in that mean: variance of a single cycle over the number of blocks. Zero, as in a
+        simulation without noise: the strongest artery is certain. NaN: not known.
 
     Returns
     -------
@@ -58,8 +59,9 @@ def vessel_territories(
         chi_j^2 = (x' P x - max(0, e_j' P x)^2 / P_jj) / variance,   P = G^-1
 
     and with equal prior probabilities ``p_j ~ exp(-chi_j^2 / 2)``. A voxel fed by two arteries is given to the stronger
-    one; a voxel without flow gets about equal probabilities. Where the variance is not positive or not finite, nothing
-    is said.
+    one; a voxel without flow gets about equal probabilities, exactly equal ones where no f_j is above zero. A variance
+    of zero is the limit of ever smaller ones: the artery with the least chi has the probability 1, or those that are
+    alike share it.
 
     References
     ----------
@@ -80,17 +82,20 @@ def vessel_territories(
     check_finite("components", components)
     x = components.reshape(encoding.n_components, -1).astype(np.float64)
     spread = variance.reshape(-1).astype(np.float64)
-    is_known = np.isfinite(spread) & (spread > 0)
+    is_known = np.isfinite(spread) & (spread >= 0)
+    is_exact = spread == 0
     precision = np.linalg.inv(encoding.covariance)
     along = np.maximum(precision @ x, 0.0)
     # x' P x is the same for all arteries and drops out
     gain = along**2 / np.diag(precision)[:, None]
-    likelihood = gain / (2 * np.where(is_known, spread, 1.0))
+    likelihood = gain / (2 * np.where(is_known & ~is_exact, spread, 1.0))
     likelihood -= likelihood.max(axis=0)
-    probability = np.exp(likelihood)
+    is_best = likelihood == 0
+    probability = np.where(is_exact, is_best, np.exp(likelihood))
     probability /= probability.sum(axis=0)
-    artery = np.where(is_known, np.argmax(probability, axis=0) + 1, 0)
     probability[:, ~is_known] = np.nan
+    is_clear = is_known & (np.count_nonzero(is_best, axis=0) == 1)
+    artery = np.where(is_clear, np.argmax(is_best, axis=0) + 1, 0)
     return Territories(
         artery.astype(np.int16).reshape(variance.shape),
         probability.astype(np.float32).reshape(components.shape),

@@ -3,13 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.asl.kinetic_model import excitation_times, retained_label, tissue_decay_rate
 from perfline.recon.asl.labeling import Labeling
 from perfline.recon.checks import check_positive, check_shape
 from perfline.recon.constants import SECONDS_PER_MINUTE_TIMES_100_G
 from perfline.recon.errors import InputError
 
-__all__ = ["weighted_delay", "weighted_delay_table"]
+__all__ = ["look_up", "weighted_delay", "weighted_delay_table"]
 
 _STEP = 1e-3
 _TYPICAL_CBF = 60.0
@@ -149,6 +150,67 @@ def weighted_delay(
         ratio = np.divide(signal, static, out=np.full(signal.shape, np.nan), where=usable)
         cbf[number, inside] = _mean_flow(labeling, ratio, arrival, tissue_t1, float(delay))
     return cbf, att
+
+
+def look_up(
+    delta_m: NDArray[np.float32],
+    m0: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    labeling: Labeling,
+    tissue_t1: float,
+    slice_timing: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+    """`weighted_delay` with what can be trusted of it.
+
+    Parameters
+    ----------
+    delta_m, m0, mask, labeling, tissue_t1, slice_timing
+        As in `weighted_delay`.
+
+    Returns
+    -------
+    cbf : float32 array (n_slices, n_y, n_x)
+        [ml/100 g/min]; NaN where the arrival time is at the upper end of the table: the bolus may not be there yet.
+    arterial_transit_time : float32 array (n_slices, n_y, n_x)
+        [s]; NaN at either end of the table.
+    status : uint8 array (n_slices, n_y, n_x)
+        ``LOOKED_UP``; ``ATT_UNDETERMINED`` at the ends of the table; ``NO_SIGNAL`` where the differences sum to zero or
+        less: flow 0, arrival time NaN; ``BAD_INPUT``; ``OUTSIDE_MASK``.
+
+    Raises
+    ------
+    InputError
+        As in `weighted_delay`.
+
+    Examples
+    --------
+    >>> from perfline.recon.asl.kinetic_model import tissue_signal
+    >>> from perfline.recon.parameters import LabelingType
+    >>> labeling = Labeling(LabelingType.PCASL, (0.5, 1.0, 1.5), 1.4, 0.85, 1.65, 0.9)
+    >>> att = np.array([[[0.3, 1.2, 1.9]]])
+    >>> signal = tissue_signal(labeling, np.full(att.shape, 60.0), att, 1.3).astype(np.float32)
+    >>> one = np.ones(att.shape, np.float32)
+    >>> cbf, att, status = look_up(signal, one, one > 0, labeling, 1.3)
+    >>> att.round(3), status
+    (array([[[nan, 1.2, nan]]], dtype=float32), array([[[6, 8, 6]]], dtype=uint8))
+    """
+    cbf, att = weighted_delay(delta_m, m0, mask, labeling, tissue_t1, slice_timing)
+    timing = np.zeros(mask.shape[0]) if slice_timing is None else np.asarray(slice_timing, np.float64)
+    # within a step of an end the time is that of the clipping
+    ends = np.array([weighted_delay_table(labeling, tissue_t1, float(delay))[1][[0, -1]] for delay in timing])
+    low, high = (ends[:, number].reshape(-1, 1, 1) for number in (0, 1))
+    total = delta_m.sum(axis=0, dtype=np.float64)
+    is_bad = ~(np.isfinite(total) & np.isfinite(m0) & (m0 > 0))
+    status = np.full(mask.shape, FitStatus.LOOKED_UP, np.uint8)
+    is_late = att > high - _STEP
+    status[is_late | (att < low + _STEP)] = FitStatus.ATT_UNDETERMINED
+    status[total <= 0] = FitStatus.NO_SIGNAL
+    status[is_bad] = FitStatus.BAD_INPUT
+    status[~mask] = FitStatus.OUTSIDE_MASK
+    cbf[mask & is_late] = np.nan
+    cbf[status == FitStatus.NO_SIGNAL] = 0
+    att[status == FitStatus.ATT_UNDETERMINED] = np.nan
+    return cbf, att, status
 
 
 def _mean_flow(

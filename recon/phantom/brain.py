@@ -81,6 +81,10 @@ class Tissue:
         [Hz]
     arteries : tuple of float
         Share of the flow that comes from each artery; they add up to 1. Empty where nothing is said of them.
+    abv : float
+        Arterial blood volume as a fraction of the tissue.
+    arterial_arrival_time : float
+        When the label reaches these arteries [s].
 
     Raises
     ------
@@ -96,9 +100,11 @@ class Tissue:
     att: float = 0.0
     off_resonance: float = 0.0
     arteries: tuple[float, ...] = ()
+    abv: float = 0.0
+    arterial_arrival_time: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("m0", "cbf", "att"):
+        for name in ("m0", "cbf", "att", "abv", "arterial_arrival_time"):
             check_non_negative(name, getattr(self, name))
         for share in self.arteries:
             check_non_negative("arteries", share)

@@ -24,7 +24,8 @@ class TruthMaps:
     """Truth on the reconstructed pixels.
 
     Sharp maps are the values at the centre of each pixel, float32 (n_slices, n_y, n_x), 0 in air: ``cbf``
-    [ml/100 g/min], ``att``, ``t1`` [s], ``m0``. ``regions`` is the index of the region there, int16, -1 in air.
+    [ml/100 g/min], ``att``, ``t1`` [s], ``m0``, ``abv`` (arterial blood volume as a fraction). ``regions`` is the index
+    of the region there, int16, -1 in air.
     ``fractions`` float32 (n_regions, n_slices, n_y, n_x) is the share of each pixel's area that a region fills, and
     ``grey_matter_fraction``, ``white_matter_fraction`` (n_slices, n_y, n_x) their sums over these tissues.
 
@@ -39,6 +40,7 @@ class TruthMaps:
     att: NDArray[np.float32]
     t1: NDArray[np.float32]
     m0: NDArray[np.float32]
+    abv: NDArray[np.float32]
     regions: NDArray[np.int16]
     fractions: NDArray[np.float32]
     m0_limited: NDArray[np.complex64]
@@ -205,7 +207,8 @@ def truth_maps(
     )
     # index -1 is air and finds the zero appended at the end
     sharp = {
-        name: np.append(phantom.values(name), 0.0)[regions].astype(np.float32) for name in ("cbf", "att", "t1", "m0")
+        name: np.append(phantom.values(name), 0.0)[regions].astype(np.float32)
+        for name in ("cbf", "att", "t1", "m0", "abv")
     }
     offset = field_offset_map(field or FieldOffset(), *np.ix_(np.array(slice_positions), y, x))
     if echo_time:

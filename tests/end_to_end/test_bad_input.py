@@ -360,9 +360,23 @@ def test_no_m0(good):
 
 def test_spoilt_m0(good):
     outcome = run(spoilt_at(with_bad_sample(np.nan), 0, 0, m0=True))
-    assert outcome.summary.reason.startswith("M0Type is Included, but no m0scan volume came")
+    assert outcome.summary.reason.startswith(
+        "M0Type is Included, but the m0scan volume (repetition 0, M0) was dropped: readouts missing"
+    )
     assert [one.what for one in outcome.summary.drops] == ["readout", "volume"]
     assert str(outcome.summary.drops[1].key) == "repetition 0, M0"
+    assert len(outcome.sink.of(PerfusionAverage)) == 3
+
+
+def test_an_m0_without_signal_is_named_and_the_next_volume_gives_the_maps():
+    def silent(number, acquisition):
+        return changed(acquisition, np.zeros_like(acquisition.data)) if is_m0(head_of(acquisition)) else acquisition
+
+    outcome = run(SCAN.with_acquisitions(silent))
+    assert outcome.summary.reason.startswith(
+        "M0Type is Included, but the m0scan volume (repetition 0, M0) was dropped: all values are 0: there is no CBF"
+    )
+    assert [(one.what, str(one.key)) for one in outcome.summary.drops] == [("volume", "repetition 0, M0")]
     assert len(outcome.sink.of(PerfusionAverage)) == 3
 
 

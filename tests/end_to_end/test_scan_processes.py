@@ -16,7 +16,9 @@ from perfline.gadgets.mrd.file_session import FileSession
 from perfline.gadgets.mrd.messages import Close, ConfigName, HeaderXml, Image, Text
 from perfline.gadgets.mrd.stream_file import MrdStreamFile
 from perfline.gadgets.mrd.wire import MessageReader, encode
+from perfline.gadgets.outputs import DicomOptions, OutputOptions
 from perfline.gadgets.server.claimed_names import FolderSinks
+from perfline.gadgets.writers.dicom_send import PacsAddress
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +132,24 @@ def test_refusal_and_a_death_in_the_next_room(tmp_path):
     assert as_bytes(again.sink.of(Image)) == as_bytes(served.images[: 3 * PLAIN.n_slices])
     assert children() == before
     assert descriptors() == n_before
+
+
+def test_the_next_scan_does_not_wait_for_the_files_of_the_last_one(tmp_path):
+    pytest.importorskip("pynetdicom")
+    # an archive that takes connections and says nothing
+    with socket.create_server(("127.0.0.1", 0)) as archive:
+        dicom = DicomOptions(send=PacsAddress("SILENT", *archive.getsockname()))
+        sinks = FolderSinks(tmp_path, OutputOptions(with_montage=False, dicom=dicom))
+        with process_serving(1, make_sinks=sinks, grace=60) as (server, ends):
+            results = [play(server.address), play(server.address)]
+            wait_until(lambda: server._pool.n_running == 0)
+            assert (ends, server._pool.n_busy, server.n_refused) == ([], 2, 0)
+            archive.close()
+    wanted = as_bytes(run(SCAN).session.images)
+    assert [as_bytes(result.images) for result in results] == [wanted, wanted]
+    assert [end.summary.status for end in ends] == ["success", "success"]
+    for end in ends:
+        assert any(text.startswith("archive: archive SILENT@127.0.0.1:") for _, text in end.summary.notices)
 
 
 def test_a_process_that_dies_while_it_waits_is_replaced():

@@ -155,6 +155,8 @@ def test_the_page_follows_the_scan():
     assert summaries[0].status == "success"
     assert len(flows_of(kept)) == 6
     assert [text for kind, text in console if kind == "error"] == []
+    # the page was opened before there was anything to draw
+    assert not any("initial ranges" in text for _, text in console)
     assert {urlsplit(url).hostname for url in requests if not url.startswith(("data:", "blob:"))} == {"127.0.0.1"}
 
 

@@ -1,12 +1,15 @@
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from scan_headers import scan_header
+from scan_headers import ASL, scan_header
 from spiral_scans import GaussianScan
 
 from perfline.gadgets.chain import GADGETS, build_stages, installed_chains, load_chain, node_chain, parse_chain
-from perfline.gadgets.errors import ConfigurationError, ScanHeaderError
+from perfline.gadgets.errors import ConfigurationError, MissingParameterError, ScanHeaderError
 from perfline.gadgets.settings import Settings
+from perfline.gadgets.stage_data import SideData, TransitTimeMap
 
 
 def chain_xml(nodes: str, version: str = "2") -> bytes:
@@ -169,3 +172,11 @@ def test_every_gadget_has_its_entry_point():
 def test_accelerated_scans_are_refused_at_the_start():
     with pytest.raises(ScanHeaderError, match="parallel imaging of EPI is not supported"):
         build_stages(["epi_recon"], replace(scan_header(), acceleration=2), Settings())
+
+
+def test_a_map_of_transit_times_needs_the_t1_of_tissue():
+    header = scan_header(asl=replace(ASL, perfused_tissue_t1=math.nan))
+    side = SideData(transit_time=TransitTimeMap(np.ones((3, 5, 4), np.float32), None, "att.nii"))
+    with pytest.raises(MissingParameterError, match=r"GreyMatterT1 is not given, for att\.nii, and has no default"):
+        build_stages(["cbf_quantification"], header, Settings(), side)
+    assert build_stages(["cbf_quantification"], header, Settings())

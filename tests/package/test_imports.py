@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted([*ROOT.glob("recon/**/*.py"), *ROOT.glob("gadgets/**/*.py")])
 RECON_THIRD_PARTY = {"numpy", "scipy", "numba", "llvmlite"}
 RECON_STANDARD_LIBRARY = {
+    "bisect",
     "collections",
     "copy",
     "dataclasses",

@@ -13,7 +13,7 @@ def fit_voxel(
     deviation: np.ndarray,
     tissue_t1: float,
     arterial_arrival_time: float | None = None,
-    bounds: tuple[tuple[float, float], ...] = ((0.0, 300.0), (0.0, 5.0), (0.0, 0.1)),
+    bounds: tuple[tuple[float, float], ...] = ((0.0, 1000.0), (0.0, 5.0), (0.0, 0.1)),
 ) -> tuple[np.ndarray, float]:
     """CBF, ATT (, aBV) and chi-square; `ratio` is delta-M over M0 of each delay."""
     n = 2 if arterial_arrival_time is None else 3

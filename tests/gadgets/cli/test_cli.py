@@ -127,6 +127,24 @@ def test_simulate_writes_a_scan_and_its_truth(tmp_path):
     assert "ok" in perfline("check", tmp_path / "scan.h5")
 
 
+@pytest.mark.slow
+def test_simulate_names_in_its_truth_how_the_label_travels(tmp_path):
+    small = ["--set", "n_pairs=1", "--set", "n_slices=1", "--out", tmp_path / "scan.h5", "--truth", tmp_path / "t.npz"]
+    dispersed = ["--set", "dispersion_sharpness=6", "--set", "dispersion_time_to_peak=0.2"]
+    perfline("simulate", "multi_delay_arterial", *dispersed, *small)
+    truth = np.load(tmp_path / "t.npz")
+    assert (truth["ArterialArrivalTime"], truth["DispersionSharpness"], truth["DispersionKernel"]) == (0.45, 6, "gamma")
+    np.testing.assert_allclose(truth["abv"], 0.02 * truth["cbf"] / 110, rtol=1e-6)
+    assert truth["abv_limited"].shape == truth["abv"].shape
+    # no chain fits this: the truth is what was put in
+    quipss = ["bolus_cut_off_technique=QUIPSS", "labeling_duration=1.5", "saturation_time=0.5"]
+    perfline("simulate", "pasl_multi_ti", *small, *(word for one in quipss for word in ("--set", one)))
+    truth = np.load(tmp_path / "t.npz")
+    assert (truth["BolusDuration"], truth["SaturationTime"]) == (1.5, 0.5)
+    assert {"cbf_limited", "abv"}.isdisjoint(truth)
+    assert "BolusCutOffTechnique is QUIPSS" in perfline("check", tmp_path / "scan.h5", expect=1)
+
+
 def test_simulate_writes_the_field_map_of_a_spiral(tmp_path):
     arguments = ["--set", "n_pairs=0", "--set", "n_slices=1", "--set", "matrix_x=12", "--set", "matrix_y=10"]
     scan, field = tmp_path / "scan.h5", tmp_path / "field.nii"
@@ -176,6 +194,7 @@ def test_simulate_lists_recipes_and_refuses_unknown_ones():
         (["replay", "FILE", "--to", "127.0.0.1:1", "--set", "a=b"], 2, "have no effect with --to"),
         (["replay", "FILE", "--name", "../x", "--out", "OUT"], 2, "name of the files"),
         (["replay", "FILE", "--sidecar", "absent.json"], 2, "absent.json"),
+        (["replay", "FILE", "--out", "OUT", "--dicom", "--dicom-classic"], 2, "--dicom-classic: expected one of them"),
     ],
 )
 def test_wrong_use_is_one_clear_line(scan, tmp_path, arguments, code, message):

@@ -65,7 +65,32 @@ def test_kidneys_and_tissues_have_their_names():
         header=scan_header(asl=replace(ASL, organ="kidney")),
     )
     assert "  RBF   48.2" in line
+    assert "(mask; a voxel" in line
     assert "  grey matter 61.0" in line
+
+
+MATRIX = ((1.0, 1.0, 1.0, 1.0), (1.0, -1.0, 1.0, -1.0), (1.0, 1.0, -1.0, -1.0), (1.0, -1.0, -1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("durations", "count", "needed"),
+    [((1.8,), "block   6  CBF", "  needs 14 blocks"), ((0.6, 0.5, 0.4), "block   2  CBF", "  needs 5 blocks")],
+    ids=["arteries", "sub-boli"],
+)
+def test_encoded_scans_are_counted_in_blocks(durations, count, needed):
+    asl = replace(ASL, encoding_matrix=MATRIX, labeling_duration=durations)
+    item = flow(replace(HEAD, n_pairs_needed=14))
+    line, gone = shown(item, quality(rejected=((3, "why"),)), header=scan_header(asl=asl))
+    assert line.startswith(count)
+    # fourteen sub-boli of three in a block
+    assert needed in line
+    assert gone == "left out  blocks 3"
+
+
+def test_all_arteries_together_have_their_line():
+    together = replace(HEAD, mean=30.0, standard_error=0.5)
+    (line,) = shown(flow(artery=2), quality(figures_of="all arteries", precision=together))
+    assert line.startswith("pair    6  all arteries  CBF   48.2 ± 0.50")
 
 
 def test_a_changed_verdict_on_pairs_is_a_line():
@@ -101,6 +126,16 @@ def on_terminal(*items, header):
         sink.write(item)
     sink.close(None)
     return text.getvalue()
+
+
+def test_many_drops_of_one_kind_are_a_line_and_a_number():
+    late = Dropped("readout", "readout after its volume had ended", VolumeKey(2), 0)
+    other = replace(late, key=VolumeKey(3))
+    assert shown(late, late, replace(late, slice=1), other) == [
+        "dropped   readout of repetition 2: readout after its volume had ended",
+        "dropped   readout of repetition 3: readout after its volume had ended",
+        "dropped   readout of repetition 2: 3 times in all: readout after its volume had ended",
+    ]
 
 
 def test_a_terminal_sees_how_far_the_scan_is_and_what_it_found():

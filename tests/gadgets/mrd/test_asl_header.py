@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from mrd_headers import header_xml
 
-from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
+from perfline.gadgets.errors import MissingParameterError, ScanHeaderError, TimeUnitError
 from perfline.gadgets.mrd.asl_header import resolve_asl
 from perfline.gadgets.mrd.parameter_sources import ParameterSources
 from perfline.gadgets.mrd.scan_header import parse_scan_header
 from perfline.gadgets.mrd.sidecar import load_sidecar
-from perfline.gadgets.stage_data import Limits
+from perfline.gadgets.stage_data import Limits, SeparateM0
 from perfline.recon.parameters import LabelingType, VolumeType
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -68,7 +68,8 @@ def test_origins():
     assert origin["LabelingEfficiency"] == "default: PCASL, Alsop 2015"
     assert origin["BloodT1"] == "default: Alsop 2015, blood at 3 T"
     assert origin["PartitionCoefficient"] == "default: Alsop 2015"
-    assert origin["TissueT1"] == "default: brain tissue at 3 T"
+    assert origin["TissueT1"] == "default: Wright 2008, brain tissue at 3 T, for the recovery of M0"
+    assert origin["GreyMatterT1"] == "default: Chappell 2009, grey matter at 3 T, for the kinetic model"
     assert origin["MRAcquisitionType"] == "header encodedSpace.matrixSize.z"
     assert origin["M0RepetitionTime"].startswith("RepetitionTimePreparation, header userParameter")
 
@@ -146,16 +147,6 @@ def test_a_3d_readout_excites_all_slices_at_once():
         resolve_3d(MRAcquisitionType="2D")
 
 
-def test_a_haematocrit_gives_the_t1_of_blood_unless_that_is_declared():
-    header = parse(without=["BloodT1"], Haematocrit=0.42)
-    # 1 / (0.38 + 0.52 * 0.42)
-    assert header.asl.blood_t1 == pytest.approx(1.67112, abs=1e-5)
-    assert "Lu 2004" in header.parameters["BloodT1"].origin
-    assert parse(Haematocrit=0.42, BloodT1=1.6).asl.blood_t1 == 1.6
-    with pytest.raises(ScanHeaderError, match=r"Haematocrit .*expected a fraction from 0.2 to 0.7, got 42"):
-        parse(Haematocrit=42)
-
-
 def test_a_look_locker_train_takes_the_flip_angle():
     assert parse(PASL, LookLocker="true", FlipAngle=25).asl.look_locker_flip_angle == pytest.approx(np.deg2rad(25))
     assert parse(PASL, LookLocker="false", FlipAngle=25).asl.look_locker_flip_angle is None
@@ -227,21 +218,101 @@ def test_m0_volumes_with_different_times():
         )
 
 
-@pytest.mark.parametrize(
-    ("field", "blood_t1"), [("3.0", 1.65), ("2.89362", 1.65), ("1.494", 1.35), ("1.5", 1.35), ("6.98", 2.09)]
-)
-def test_blood_t1_by_field(field, blood_t1):
-    assert parse_scan_header(header_xml(user=PCASL, field_strength=field)).asl.blood_t1 == blood_t1
+def separate_m0(**changes):
+    image = np.ones((3, 60, 80), np.float32)
+    said = {"repetition_time": 2.0, "repetition_time_origin": "RepetitionTimePreparation, sidecar of m0.nii"}
+    return SeparateM0(image, None, name="M0 file m0.nii", **said | changes)
 
 
-@pytest.mark.parametrize(("field", "named"), [("2.0", "2 T"), ("", "unknown"), ("0", "unknown")])
-def test_unknown_field_strength_needs_blood_t1(field, named):
-    xml = header_xml(user=PCASL, field_strength=field)
+def parse_separate(m0, **changes):
+    user = {name: value for name, value in {**PCASL, "M0Type": "Separate", **changes}.items() if name != "aslcontext"}
+    return parse_scan_header(header_xml(user=user | {"RepetitionTimePreparation": 4.0}), separate_m0=m0)
+
+
+def test_the_repetition_time_of_a_separate_m0_is_recorded_with_its_origin():
+    header = parse_separate(separate_m0())
+    assert header.asl.m0_repetition_time == 2.0
+    used = header.parameters["M0RepetitionTime"]
+    assert (used.value, used.unit, used.origin) == (2.0, "s", "RepetitionTimePreparation, sidecar of m0.nii")
+    assert header.warnings == ()
+    header = parse_separate(separate_m0(), M0RepetitionTime=6.0)
+    assert header.asl.m0_repetition_time == 6.0
+    assert header.warnings == (
+        "M0RepetitionTime: header userParameter M0RepetitionTime says 6.0, RepetitionTimePreparation, sidecar of m0.nii"
+        " says 2.0; the first is used",
+    )
+    assert parse_separate(separate_m0(repetition_time=None)).asl.m0_repetition_time is None
+
+
+def test_what_is_to_be_told_of_a_separate_m0_is_a_warning_of_the_scan():
+    assert parse_separate(separate_m0(warnings=("a unit",))).warnings == ("a unit",)
+
+
+def test_the_angle_of_m0_is_its_own_or_90_degrees():
+    assert parse_separate(separate_m0()).asl.m0_flip_angle == np.deg2rad(90.0)
+    assert parse_separate(separate_m0()).parameters["M0FlipAngle"].origin.startswith("default: the recovery of M0")
+    header = parse_separate(separate_m0(flip_angle=np.deg2rad(30.0)), FlipAngle=30)
+    assert header.asl.m0_flip_angle == pytest.approx(np.deg2rad(30.0))
+    assert header.parameters["M0FlipAngle"].origin == "FlipAngle, M0 file m0.nii"
+    # that of the series says nothing of M0
+    header = parse_separate(separate_m0(), FlipAngle=30)
+    assert header.asl.m0_flip_angle == np.deg2rad(90.0)
+    assert any("M0FlipAngle is not given: 90 degrees assumed" in text for text in header.warnings)
+    assert parse_separate(separate_m0(), M0FlipAngle=40).asl.m0_flip_angle == pytest.approx(np.deg2rad(40.0))
+    # fully recovered
+    assert parse_separate(separate_m0(repetition_time=8.0)).asl.m0_flip_angle is None
+    with pytest.raises(ScanHeaderError, match=r"M0FlipAngle .*expected degrees, below 180, got 200"):
+        parse_separate(separate_m0(), M0FlipAngle=200)
+
+
+def test_m0_of_another_angle_than_the_series_is_told():
+    (warning,) = parse_separate(separate_m0(repetition_time=8.0), M0FlipAngle=30).warnings
+    assert parse_separate(separate_m0(flip_angle=np.deg2rad(30.0))).warnings == (warning,)
+    assert "M0 was excited by 30 degrees, the series by 90: M0 would be 2 times as bright" in warning
+
+
+def test_m0_of_the_series_has_its_angle_where_one_excitation_is_all_that_acts():
+    short = {"RepetitionTimePreparation": 3.0}
+    plain = {"BackgroundSuppression": False, "BackgroundSuppressionNumberPulses": 0}
+    header = parse(**short, **plain, FlipAngle=40)
+    assert header.asl.m0_flip_angle == pytest.approx(np.deg2rad(40.0))
+    assert header.parameters["M0FlipAngle"].origin == "FlipAngle, header userParameter FlipAngle"
+    # saturated before, or a train of partitions: the formula for 90 degrees
+    assert parse(**short, FlipAngle=40).asl.m0_flip_angle == np.deg2rad(90.0)
+    header = parse(**short, **plain, FlipAngle=120)
+    assert header.asl.m0_flip_angle == np.deg2rad(90.0)
+    assert any("120 degrees is no usual excitation" in text for text in header.warnings)
+    assert resolve_3d(**short, SliceTiming=None, FlipAngle=40).m0_flip_angle == np.deg2rad(90.0)
+
+
+def test_slices_are_excited_within_the_repetition_time():
     with pytest.raises(
-        MissingParameterError, match=f"BloodT1 is not given, no default for a field strength that is {named}"
+        TimeUnitError, match=r"SliceTiming .*within RepetitionTimePreparation, 8 s .*got 40; likely milli"
     ):
-        parse_scan_header(xml)
-    assert parse_scan_header(xml, sidecar={"BloodT1": 1.5}).asl.blood_t1 == 1.5
+        parse(SliceTiming=[0.0, 40.0, 20.0])
+    with pytest.raises(ScanHeaderError, match=r"SliceTiming .*, got 8\.2: one of the two is wrong"):
+        parse(SliceTiming=[0.0, 8.2, 4.0])
+    assert parse(SliceTiming=[0.0, 8.0, 4.0]).asl.slice_timing == (0.0, 8.0, 4.0)
+
+
+@pytest.mark.parametrize("technique", ["FOO", "QUIPSS II", ""])
+def test_only_the_words_of_bids_are_bolus_cut_off_techniques(technique):
+    with pytest.raises(
+        ScanHeaderError, match=r"BolusCutOffTechnique \(sidecar\): expected QUIPSS or QUIPSSII or Q2TIPS, got"
+    ):
+        parse(PASL, sidecar={"BolusCutOffTechnique": technique})
+    for known in ("QUIPSS", "QUIPSSII", "Q2TIPS"):
+        assert parse(PASL, BolusCutOffTechnique=known).asl.bolus_cut_off_technique == known
+
+
+def test_the_label_that_a_suppression_pulse_leaves_may_be_declared():
+    header = parse()
+    assert header.asl.background_suppression_efficiency == 0.95
+    assert header.parameters["BackgroundSuppressionEfficiency"].origin == "default: Garcia 2005, each pulse"
+    assert parse(BackgroundSuppressionEfficiency=0.93).asl.background_suppression_efficiency == 0.93
+    with pytest.raises(ScanHeaderError, match=r"BackgroundSuppressionEfficiency .*expected at most 1, got 93"):
+        parse(BackgroundSuppressionEfficiency=93)
+    assert "BackgroundSuppressionEfficiency" not in parse(PASL).parameters
 
 
 def test_m0_types():

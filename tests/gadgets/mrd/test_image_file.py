@@ -1,6 +1,9 @@
+import os
+
 import ismrmrd
 import numpy as np
 import pytest
+from full_disk import filled_up
 from mrd_items import cbf, delta_m, m0, volume
 from mrd_streams import ismrmrd_image
 from scan_headers import scan_header
@@ -148,3 +151,45 @@ def test_data_that_mrd_does_not_know(tmp_path):
     image = Image(IMAGES[0].header, b"", np.zeros((1, 1, 2, 2), np.int64))
     with ImageFileWriter(tmp_path / "a.h5") as writer, pytest.raises(InputError, match="got int64"):
         writer.append([image])
+
+
+# at the start, amid the images, at the end
+@pytest.mark.parametrize("n_bytes", [0, 3000, 12_000])
+def test_a_full_disk_ends_the_file_and_nothing_else(tmp_path, monkeypatch, n_bytes):
+    writer = ImageFileWriter(tmp_path / "a.h5", b"<h/>")
+    monkeypatch.setattr(os, "pwrite", filled_up(n_bytes))
+
+    def append_many():
+        for _ in range(4):
+            writer.append(IMAGES)
+            writer.flush()
+
+    with pytest.raises(OSError, match="No space left on device"):
+        append_many()
+    for again in (lambda: writer.append(IMAGES), lambda: writer.append_waveforms([]), writer.flush):
+        with pytest.raises(OSError, match="No space left on device"):
+            again()
+    assert not writer.root
+    writer.close()
+
+
+def test_a_full_disk_takes_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "pwrite", filled_up(0))
+    with pytest.raises(OSError, match="No space left on device"):
+        ImageFileWriter(tmp_path / "a.h5", b"<h/>")
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_by_closing(tmp_path, monkeypatch):
+    writer = ImageFileWriter(tmp_path / "a.h5")
+    writer.append(IMAGES)
+    monkeypatch.setattr(os, "pwrite", filled_up(0))
+    with pytest.raises(OSError, match="No space left on device"):
+        writer.close()
+    writer.close()
+
+
+def test_what_is_no_hdf5_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"something else")
+    with pytest.raises(OSError, match="file signature not found"):
+        ImageFileWriter(tmp_path / "a.h5")
+    assert (tmp_path / "a.h5").read_bytes() == b"something else"

@@ -64,6 +64,17 @@ def test_counters_of_a_volume():
             fitted_cbf(),
             [Series.CBF, Series.CBF_STANDARD_ERROR, Series.TRANSIT_TIME, Series.TRANSIT_TIME_STANDARD_ERROR],
         ),
+        (
+            fitted_cbf(with_blood_volume=True),
+            [
+                Series.CBF,
+                Series.CBF_STANDARD_ERROR,
+                Series.TRANSIT_TIME,
+                Series.TRANSIT_TIME_STANDARD_ERROR,
+                Series.BLOOD_VOLUME,
+                Series.BLOOD_VOLUME_STANDARD_ERROR,
+            ],
+        ),
         (territories(), [Series.TERRITORIES]),
     ],
 )
@@ -72,6 +83,7 @@ def test_series(item, series):
     assert [image.header.image_series_index for image in images] == [one for one in series for _ in range(3)]
     assert (int(Series.MAGNITUDE), int(Series.PERFUSION_WEIGHTED), int(Series.CBF)) == (1, 2, 3)
     assert (int(Series.TRANSIT_TIME), int(Series.CBF_STANDARD_ERROR), int(Series.M0)) == (4, 5, 6)
+    assert (int(Series.TERRITORIES), int(Series.BLOOD_VOLUME), int(Series.BLOOD_VOLUME_STANDARD_ERROR)) == (9, 10, 11)
 
 
 def test_anything_else_has_no_images():
@@ -136,6 +148,17 @@ def test_transit_time_is_in_seconds_and_has_no_inversion_time():
     assert "InversionTime" not in flow.meta
 
 
+def test_arterial_blood_volume_is_a_share_of_the_voxel():
+    item = fitted_cbf(with_blood_volume=True)
+    volume_share, error = maker().images_of(item)[12::3]
+    np.testing.assert_array_equal(volume_share.data[0, 0], item.fit.arterial_blood_volume[0])
+    np.testing.assert_array_equal(error.data[0, 0], item.fit.arterial_blood_volume_error[0])
+    assert (volume_share.meta["Units"], volume_share.meta["GADGETRON_DataRole"]) == ("mL/mL", "ABVMAP")
+    assert (error.meta["Units"], error.meta["GADGETRON_DataRole"]) == ("mL/mL", "ABVMAP_SE")
+    assert volume_share.meta["SeriesDescription"].endswith("aBV")
+    assert volume_share.meta["ImageType"] == "DERIVED\\PRIMARY\\PERFUSION\\ABV"
+
+
 def test_territories_are_whole_numbers():
     item = territories()
     image = maker().images_of(item)[1]
@@ -148,6 +171,14 @@ def test_an_artery_is_in_the_counters_of_its_blood_flow():
     item = replace(cbf(), artery=2)
     assert maker().images_of(item)[0].header.set == 2
     assert "artery 2" in maker().images_of(item)[0].meta["ImageComments"]
+
+
+def test_comments_of_encoded_scans_count_blocks():
+    matrix = ((1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0))
+    given = ImageMaker(scan_header(n_slices=3, asl=replace(ASL, encoding_matrix=matrix, labeling_duration=(0.9, 0.6))))
+    # six differences of two sub-boli in a fit; an average has one of each block
+    assert "CBF of 3 blocks, 1 rejected" in given.images_of(replace(cbf(), n_pairs=6))[0].meta["ImageComments"]
+    assert "mean of 6 blocks, 1 rejected" in given.images_of(average())[0].meta["ImageComments"]
 
 
 def test_blood_flow_of_a_kidney_is_named_so_and_shown_wider():

@@ -15,7 +15,6 @@ from perfline.gadgets.mrd import parameter_values as values
         (values.seconds_list, [0, 1.8], (0.0, 1.8)),
         (values.boolean, True, True),
         (values.boolean, "False", False),
-        (values.text, " QUIPSSII ", "QUIPSSII"),
         (values.choice("2D", "3D"), "3D", "3D"),
     ],
 )
@@ -39,7 +38,6 @@ def test_values(convert, raw, expected):
         (values.seconds_list, [], "expected at least one time"),
         (values.seconds_list, "1.8", "expected a number"),
         (values.boolean, 1, "expected true or false, got 1"),
-        (values.text, "", "expected text"),
         (values.choice("2D", "3D"), "4D", "expected 2D or 3D, got '4D'"),
     ],
 )
@@ -60,3 +58,26 @@ def test_the_likely_unit_is_told():
         values.seconds("PostLabelingDelay", 1800, "sidecar")
     with pytest.raises(TimeUnitError, match=r"got 1\.8e\+06; likely microseconds"):
         values.seconds("PostLabelingDelay", 1800000, "sidecar")
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "expected"),
+    [
+        ("LabelingDuration", [0.0014], True),
+        ("LabelingDuration", [0.2], False),
+        ("PostLabelingDelay", [0.0, 0.0018], True),
+        ("PostLabelingDelay", [0.0, 0.0], False),
+        ("SliceTiming", [0.0, 4e-5], True),
+        ("SliceTiming", [0.0, 0.04], False),
+        ("RepetitionTimePreparation", [0.008], True),
+        ("RepetitionTimePreparation", [2.54], False),
+        ("EchoTime", [1.4e-5], True),
+        ("EchoTime", [0.014], False),
+    ],
+)
+def test_times_too_short_for_their_name(name, times, expected):
+    assert values.is_too_short(name, times) is expected
+
+
+def test_every_time_has_a_shortest_and_a_longest():
+    assert all(values.is_too_short(name, [1e-6]) for name in values.TIME_NAMES)

@@ -1,6 +1,9 @@
+import os
+
 import ismrmrd
 import numpy as np
 import pytest
+from full_disk import filled_up
 from ismrmrd.hdf5 import acquisition_dtype
 from mrd_items import volume
 from mrd_streams import acquisition
@@ -83,3 +86,18 @@ def test_a_file_without_readouts(tmp_path):
     with MrdFile(tmp_path / "a.h5") as file:
         assert file.header_xml() == b"<h/>"
         assert list(file.messages()) == []
+
+
+@pytest.mark.parametrize("n_bytes", [0, 3000])
+def test_a_full_disk_is_the_error_of_the_file(tmp_path, monkeypatch, n_bytes):
+    monkeypatch.setattr(raw_file, "_MOST_ROWS", 4)
+
+    def write_many():
+        with RawFileWriter(tmp_path / "a.h5", b"<h/>") as writer:
+            monkeypatch.setattr(os, "pwrite", filled_up(n_bytes))
+            for _ in range(4):
+                for one in READOUTS:
+                    writer.append(one)
+
+    with pytest.raises(OSError, match="No space left on device"):
+        write_many()

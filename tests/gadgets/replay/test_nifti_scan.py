@@ -149,9 +149,23 @@ def test_an_m0_file_that_is_given_means_separate(tmp_path):
     path = write_scan(tmp_path, ("control", "label"), without=["M0Type"])
     m0 = save(tmp_path / "other.nii.gz", m0_image().astype(np.float32))
     (tmp_path / "other.json").write_text('{"RepetitionTimePreparation": 6000}')
-    found, summary = quantified(path, Declarations(m0_path=m0, units={"RepetitionTimePreparation": "ms"}))
+    found, summary = quantified(path, Declarations(m0_path=m0, units={"M0.RepetitionTimePreparation": "ms"}))
     assert_flow(found, flow_image())
     assert summary.parameters["M0Type"].origin == "option --m0"
+    origin = "RepetitionTimePreparation, sidecar of other.nii.gz, in ms by --assume-unit"
+    assert (summary.parameters["M0RepetitionTime"].value, summary.parameters["M0RepetitionTime"].origin) == (
+        6.0,
+        origin,
+    )
+
+
+def test_an_m0_in_seconds_is_not_shrunk_with_a_series_in_milliseconds(tmp_path):
+    path = write_scan(tmp_path, ("control", "label"), M0Type="Separate", RepetitionTimePreparation=4200)
+    save(tmp_path / "sub-01_m0scan.nii.gz", m0_image().astype(np.float32))
+    (tmp_path / "sub-01_m0scan.json").write_text('{"RepetitionTimePreparation": 8.0}')
+    found, summary = quantified(path, Declarations(units={"RepetitionTimePreparation": "ms"}))
+    assert_flow(found, flow_image())
+    assert any(level == "warning" and "taken as seconds there" in text for level, text in summary.notices)
 
 
 def test_units_and_definitions_stand_above_the_sidecar(tmp_path):
@@ -264,7 +278,7 @@ def test_an_m0_of_zeros_fails_and_says_so(tmp_path):
     scan = read_nifti_scan(path)
     summary = run_scan(scan.session, lambda config: IMAGE_CHAIN, options=scan.options)
     assert summary.status == "fail"
-    assert "m0: expected signal somewhere, got 0 everywhere" in summary.reason
+    assert summary.reason.startswith("M0Type is Included, but the m0scan volume is 0 everywhere: there is no CBF")
 
 
 def test_one_volume_is_no_series(tmp_path):

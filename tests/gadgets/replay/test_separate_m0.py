@@ -43,6 +43,36 @@ def test_the_echo_time_is_that_of_all_volumes_or_none(tmp_path, sidecar, echo_ti
     assert read_separate_m0(tmp_path / "m0.nii.gz").echo_time == echo_time
 
 
+@pytest.mark.parametrize(
+    ("sidecar", "degrees"),
+    [
+        ('{"FlipAngle": 30}', 30),
+        ("{}", None),
+        ('{"FlipAngle": [30, 40]}', None),
+        ('{"FlipAngle": 30, "MRAcquisitionType": "3D"}', None),
+        ('{"FlipAngle": 30, "BackgroundSuppression": true}', None),
+        ('{"FlipAngle": 30, "LookLocker": true}', None),
+    ],
+)
+def test_the_flip_angle_is_that_of_one_excitation_or_none(tmp_path, sidecar, degrees):
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 3, 2), np.float32), np.eye(4)), tmp_path / "m0.nii.gz")
+    (tmp_path / "m0.json").write_text(sidecar)
+    angle = read_separate_m0(tmp_path / "m0.nii.gz").flip_angle
+    assert angle == (None if degrees is None else pytest.approx(np.deg2rad(degrees)))
+
+
+def test_the_repetition_time_says_where_it_is_from(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 3, 2), np.float32), np.eye(4)), tmp_path / "m0.nii.gz")
+    (tmp_path / "m0.json").write_text('{"RepetitionTimePreparation": 2000}')
+    m0 = read_separate_m0(tmp_path / "m0.nii.gz", units={"RepetitionTimePreparation": "ms"})
+    origin = "RepetitionTimePreparation, sidecar of m0.nii.gz, in ms by --assume-unit"
+    assert (m0.repetition_time, m0.repetition_time_origin) == (2.0, origin)
+    (tmp_path / "m0.json").write_text('{"RepetitionTime": 8.0}')
+    m0 = read_separate_m0(tmp_path / "m0.nii.gz", units={"RepetitionTime": "ms"})
+    assert m0.repetition_time == 8.0
+    assert "taken as seconds there" in m0.warnings[0]
+
+
 def test_a_file_that_does_not_know_its_place_has_no_affine(tmp_path):
     image = nibabel.Nifti1Image(np.ones((4, 3, 2), np.float32), None)
     nibabel.save(image, tmp_path / "m0.nii")
@@ -72,6 +102,8 @@ def test_a_raw_scan_is_reconstructed(tmp_path):
     assert m0.image.max() > 0
     assert m0.affine is not None
     assert m0.repetition_time == recipe.repetition_time
+    assert m0.repetition_time_origin == "M0 file m0.h5, header sequenceParameters.TR"
+    assert m0.flip_angle == pytest.approx(recipe.flip_angle)
 
 
 def test_what_can_not_be_read_is_named(tmp_path):

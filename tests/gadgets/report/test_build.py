@@ -58,6 +58,11 @@ def test_the_verdict_is_loud(tmp_path, status, reason, verdict):
     assert (report.status, report.verdict) == (status, verdict)
 
 
+def test_losses_are_part_of_the_verdict(tmp_path):
+    report = build_report(scan_folder(tmp_path, drop_reasons={"volume: readouts missing": 3}))
+    assert (report.status, report.verdict) == ("losses", "The scan came to its end. Lost on the way: 3 volumes.")
+
+
 def test_a_scan_that_left_nothing_has_a_report_all_the_same(tmp_path):
     empty = {name: type(value)() for name, value in SUMMARY.items() if isinstance(value, dict | list)}
     changes = empty | {"n_pairs": 0, "n_pairs_rejected": 0, "parameters": dict.fromkeys(SUMMARY["parameters"])}

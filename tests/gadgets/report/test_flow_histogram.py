@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from nifti_scans import head
-from report_folders import flow_map, scan_folder
+from report_folders import flow_map, scan_folder, write_map
 
 from perfline.gadgets.report.flow_histogram import flow_histogram, histogram_figure
 from perfline.gadgets.report.scan_folder import read_scan_folder
@@ -44,6 +44,14 @@ def test_the_figure_is_of_the_voxels_in_the_mask(tmp_path):
         " the range."
     )
     assert figure.is_chart
+
+
+@pytest.mark.parametrize("unit", ["mL/100g/min", "arbitrary"])
+def test_of_several_maps_it_says_which(tmp_path, unit):
+    flow = np.stack([flow_map(), 0.5 * flow_map()])
+    files = [write_map(tmp_path, "sub-01_cbf.nii.gz", flow, PostLabelingDelay=[0.5, 1.25], Units=unit)]
+    figure = histogram_figure(read_maps(read_scan_folder(scan_folder(tmp_path, with_maps=False, files=files))))
+    assert figure.caption.startswith(f"CBF, delay 0.5 s, of the {flow[0].size} voxels in the mask")
 
 
 def test_without_blood_flow_there_is_none(tmp_path):

@@ -53,6 +53,20 @@ def test_axes_that_run_the_other_way_are_turned():
     assert bright_place(map_figure(row(one_voxel(8, 8)), turned)) == pytest.approx(expected, abs=0.01)
 
 
+def test_names_have_a_colour_each_and_a_legend():
+    volume = np.full((2, 10, 12), np.nan)
+    volume[:, 2:8, 1:5], volume[:, 2:8, 7:11] = 1, 3
+    names = ("artery 1", "artery 2", "artery 3")
+    figure = map_figure(MontageRow("Territories", volume, "rainbow", 0.5, 3.5, "", names), place(2))
+    picture = imread(io.BytesIO(figure.png))[..., :3]
+    expected = matplotlib.colormaps["rainbow"].resampled(3)([0, 1, 2])[:, :3]
+    # the first and the last in the slices and the legend, the one between in the legend alone
+    shares = [np.isclose(picture, colour, atol=0.01).all(-1).mean() for colour in expected]
+    assert shares[0] > 2 * shares[1] > 0
+    assert shares[2] > 2 * shares[1]
+    assert figure.alt == "Territories, all slices, artery 1, artery 2, artery 3"
+
+
 def test_the_orientation_is_said():
     assert "R left, L right, A top, P bottom" in orientation_text(place(2))
     assert orientation_text(place(2, is_known=False)).startswith("Orientation not known")

@@ -6,6 +6,7 @@ from report_folders import FORMULA, entry, multi_delay_folder, scan_folder
 from perfline.gadgets.report.methods_text import methods_text
 from perfline.gadgets.report.scan_folder import read_scan_folder
 from perfline.gadgets.report.scan_maps import read_maps
+from perfline.gadgets.writers.bids_sidecar import LOOK_UP_REFERENCE
 
 ALSOP, BUXTON = "Alsop DC et al. 2015", "Buxton RB et al. 1998"
 
@@ -71,6 +72,18 @@ def test_a_fit_over_delays_names_its_model(tmp_path):
     assert "single-compartment" not in text.quantification
     assert text.quantification.endswith("from the scatter of the pairs and the fit.")
     assert [BUXTON in one for one in text.references] == [False, True]
+
+
+def test_a_look_up_of_the_delays_that_came_is_called_no_fit(tmp_path):
+    folder = multi_delay_folder(tmp_path)
+    sidecar = folder / "derivatives/perfline/sub-01/perf/sub-01_cbf.json"
+    content = json.loads(sidecar.read_text()) if sidecar.is_file() else {}
+    sidecar.write_text(json.dumps(content | {"Reference": LOOK_UP_REFERENCE}))
+    text = methods(folder)
+    assert "were looked up from the signal-weighted delay of the others" in text.quantification
+    assert "fitted" not in text.quantification
+    assert "The standard error of" not in text.quantification
+    assert any(one.startswith("Dai W et al. 2012") for one in text.references)
 
 
 def test_priors_of_a_fit_are_told(tmp_path):
@@ -174,6 +187,9 @@ def test_the_correction_of_m0_is_told(tmp_path):
     assert (
         "multiplied by 1.25 for incomplete recovery (T1 of tissue 1600 ms (assumed))." in methods(tmp_path).acquisition
     )
+    scan_folder(tmp_path, parameters={"M0FlipAngle": entry(30.0, "deg")})
+    sidecar.write_text('{"RecoveryCorrectionFactor": 1.25}')
+    assert "(T1 of tissue 1600 ms (assumed), excitation by 30 deg)." in methods(tmp_path).acquisition
     sidecar.unlink()
     assert "its correction for incomplete recovery: not reported." in methods(tmp_path).acquisition
 
@@ -202,3 +218,10 @@ def test_without_labeling_nothing_is_said_of_it(tmp_path):
     assert "Labeling: not reported." in text.acquisition
     assert "pCASL" not in text.acquisition
     assert text.references == ()
+
+
+def test_the_label_that_suppression_pulses_leave_is_that_of_the_scan(tmp_path):
+    declared = {"BackgroundSuppressionEfficiency": entry(0.9)}
+    # 0.85 * 0.9^2 and 0.85 * 0.95^2
+    assert "0.689 with the loss in 2 background suppression pulses" in str(of(tmp_path / "a", declared))
+    assert "0.767 with the loss in 2 background suppression pulses" in str(of(tmp_path / "b"))

@@ -79,6 +79,22 @@ def test_several_maps_of_one_file_have_names(tmp_path, sidecar, files, names):
     np.testing.assert_allclose(rows[1].volume[head()], 2 * flow_map()[head()], rtol=1e-6)  # float32 in the file
 
 
+def test_territories_are_drawn_where_they_are_certain(tmp_path):
+    artery, probability = np.zeros(SHAPE), np.zeros((2, *SHAPE))
+    artery[1, 2, 3], artery[1, 2, 4], artery[2, 5, 1] = 2, 1, 1
+    probability[1, 1, 2, 3], probability[0, 1, 2, 4], probability[0, 2, 5, 1] = 0.95, 0.89, 0.99
+    files = [
+        write_map(tmp_path, "sub-01_desc-territories_dseg.nii.gz", artery),
+        write_map(tmp_path, "sub-01_desc-territories_probseg.nii.gz", probability),
+    ]
+    found = maps(scan_folder(tmp_path, with_maps=False, files=files))
+    (row,) = found.rows
+    expected = np.where(probability.max(axis=0) >= 0.9, artery, np.nan)
+    np.testing.assert_array_equal(row.volume, expected)
+    assert row.levels == ("artery 1", "artery 2")
+    assert "where its probability is 0.9 or more" in map_blocks(found)[-1].text
+
+
 def test_an_error_map_without_a_number_is_left_out(tmp_path):
     scan_folder(tmp_path)
     write_map(tmp_path, CBF.replace("cbf", "desc-standarderror_cbf"), np.full(SHAPE, np.nan))

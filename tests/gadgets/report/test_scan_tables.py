@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 from report_folders import SUMMARY, entry, scan_folder
 
@@ -9,6 +10,7 @@ from perfline.gadgets.report.scan_tables import (
     key_figures,
     latency_table,
     loss_blocks,
+    lost_words,
     notice_messages,
     parameter_table,
     quality_table,
@@ -79,6 +81,29 @@ def test_of_several_arteries_each_has_its_mean(tmp_path):
     assert quality_table(summary(regions=regions), "CBF", "mL").note == "Of the map that was made last."
 
 
+def test_an_encoded_scan_is_counted_in_blocks(tmp_path):
+    found = {one.name: one.value for one in key_figures(*folder_and_maps(tmp_path, n_pairs=14, n_blocks=2)).figures}
+    assert found["Blocks"] == "2 / 1"
+    assert "Temporal SNR of a sub-bolus" in found
+    assert not any("air" in name for name in found)
+    left_out, *_ = loss_blocks(summary(n_pairs=14, n_blocks=2))
+    assert (left_out.title, left_out.rows[0][0]) == ("Blocks left out", "block 2")
+    assert loss_blocks(summary(rejected=[], drop_reasons={}, n_blocks=2)) == [
+        Text("No block was left out, and nothing was dropped.")
+    ]
+
+
+def test_the_means_of_a_kidney_are_not_of_a_head(tmp_path):
+    (tmp_path / "maps").mkdir()
+    folder, found = folder_and_maps(tmp_path / "maps")
+    kidney = replace(found, flow_name="RBF")
+    assert key_figures(folder, kidney).figures[0].name == "Mean RBF in the mask"
+    regions = [{**SUMMARY["regions"][0], "name": f"head, delay {delay} s"} for delay in (1, 2)]
+    (tmp_path / "two").mkdir()
+    folder, _ = folder_and_maps(tmp_path / "two", regions=regions)
+    assert key_figures(folder, kidney).figures[0].name == "Mean RBF, mask, delay 1 s"
+
+
 def test_quality_is_in_words_in_a_fixed_order():
     table = quality_table(summary(), "CBF", "mL/100 g/min")
     assert table.rows == (
@@ -104,6 +129,30 @@ def test_what_was_left_out_comes_with_its_reason():
     assert loss_blocks(summary(rejected=[], drop_reasons={})) == [
         Text("No pair was left out, and nothing was dropped.")
     ]
+
+
+def test_what_was_dropped_has_its_volume_and_slice():
+    reasons = {"volume: slice 0 lacks line 3": 5, "readout: not finite": 1, "pair: repetition 4: no label": 1}
+    drops = [
+        {"what": "readout", "reason": "not finite", "volume": "repetition 3, set 1", "slice": 2},
+        {"what": "pair", "reason": "repetition 4: no label", "volume": "repetition 4", "slice": None},
+        *(
+            {"what": "volume", "reason": "slice 0 lacks line 3", "volume": f"repetition {number}", "slice": None}
+            for number in range(5)
+        ),
+    ]
+    (table,) = loss_blocks(summary(rejected=[], drop_reasons=reasons, drops=drops))
+    assert table.rows == (
+        ("5 x", "volume: slice 0 lacks line 3 (repetition 0; repetition 1; repetition 2 and 2 more)"),
+        ("1 x", "pair: repetition 4: no label"),
+        ("1 x", "readout: not finite (repetition 3, set 1, slice 2)"),
+    )
+
+
+def test_losses_are_counted_where_an_image_is_lost():
+    assert lost_words(summary(drop_reasons={"readout: not finite": 2, "navigators: got 2": 1})) == ""
+    lost = {"readout: not finite": 2, "volume: readouts missing": 1, "volume: late": 1, "pair: no label": 1}
+    assert lost_words(summary(drop_reasons=lost)) == "2 readouts, 2 volumes, 1 pair"
 
 
 def test_long_lists_are_cut_and_that_is_said():

@@ -31,6 +31,14 @@ def test_courses_over_pairs_count_those_that_were_left_out():
     assert flow.marks == error.marks == tsnr.marks == (3.0,)
 
 
+def test_a_fit_of_encoded_blocks_counts_the_blocks():
+    text = "pairs\tmean_cbf\tstandard_error\tn_rejected\tmedian_tsnr\n7\t60\tn/a\t0\t1\n14\t61\t2\t1\t2\n"
+    flow, _, tsnr = courses(text, n_pairs=14, n_blocks=2)
+    np.testing.assert_array_equal(flow.x, [1, 3])
+    assert flow.x_name == "blocks that have come"
+    assert tsnr.title == "Temporal SNR of a sub-bolus, median"
+
+
 def test_without_a_target_no_line_is_drawn():
     assert courses(settings={"target_standard_error": 0.0})[1].target is None
 
@@ -47,6 +55,13 @@ def test_of_several_arteries_the_first_is_shown():
     flow = courses(text)[0]
     assert flow.title == "Mean CBF, artery 1"
     np.testing.assert_array_equal(flow.y, [30, 31])
+
+
+def test_of_several_arteries_all_together_are_shown_where_the_table_has_them():
+    text = "pairs\tartery\tmean_cbf\tstandard_error\tn_rejected\n1\t1\t30\t2\t0\n1\tn/a\t39\t3\t0\n2\tn/a\t40\t2\t0\n"
+    flow = courses(text)[0]
+    assert flow.title == "Mean CBF, all arteries"
+    np.testing.assert_array_equal(flow.y, [39, 40])
 
 
 def test_delays_that_the_table_does_not_tell_apart_are_not_drawn():

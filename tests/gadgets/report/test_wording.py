@@ -34,6 +34,14 @@ def test_names_are_those_of_the_lexicon():
     assert parameter_name("Unheard") == "Unheard"
 
 
+def test_figures_of_encoded_scans_are_of_what_is_counted():
+    assert (
+        figure_words("median_tsnr", 0.5, "CBF", "mL/100 g/min", "sub-boli")[0] == "temporal SNR of a sub-bolus, median"
+    )
+    words = figure_words("control_drift_percent_per_pair", 0.5, "RBF", "mL/100 g/min", "blocks")
+    assert words == ("drift of the controls", "0.5", "%/block")
+
+
 def test_figures_have_names_and_units():
     assert figure_words("mean_cbf", 61.25, "CBF", "mL/100 g/min") == ("CBF, mean of the head", "61.25", "mL/100 g/min")
     assert figure_words("mean_cbf", 210.0, "RBF", "a.u.") == ("RBF, mean in the mask", "210", "a.u.")
@@ -42,5 +50,9 @@ def test_figures_have_names_and_units():
         "-0.5",
         "%/min",
     )
-    assert figure_words("negative_share", None, "CBF", "") == ("share of negative voxels", "n/a", "%")
+    assert figure_words("negative_share", None, "CBF", "") == (
+        "share of voxels with a negative difference",
+        "n/a",
+        "%",
+    )
     assert figure_words("some_new_one", 2, "CBF", "") == ("some new one", "2", "")

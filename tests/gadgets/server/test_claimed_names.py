@@ -1,9 +1,10 @@
 import pickle
+import sys
 import threading
 
 import pytest
 
-from perfline.gadgets.errors import OutputError
+from perfline.gadgets.errors import ConfigurationError, OutputError
 from perfline.gadgets.outputs import DicomOptions, OutputOptions
 from perfline.gadgets.server.claimed_names import ClaimedFolder, FolderSinks, JoinedSinks, claim_folder, claim_spool
 from perfline.gadgets.server.log_sinks import LogSinks
@@ -77,3 +78,12 @@ def test_options_of_the_folder_reach_the_other_process(tmp_path):
     names = [sink.name for sink in make(1)]
     assert names[-4:] == ["dicom", "summary", "report", "folder"]
     assert not {"montage", "mrd"} & set(names)
+
+
+def test_a_missing_library_is_found_before_a_scan_comes(tmp_path, monkeypatch):
+    sinks = FolderSinks(tmp_path / "out", OutputOptions(with_montage=False, dicom=DicomOptions()))
+    sinks.check()
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    with pytest.raises(ConfigurationError, match="DICOM: needs highdicom"):
+        sinks.check()
+    assert list(tmp_path.iterdir()) == []

@@ -33,7 +33,8 @@ def samples(metrics):
 
 
 def ended(status, progress):
-    return ScanEnd(1, SimpleNamespace(status=status) if status != "died" else None, "", progress)
+    notices = (("error", "full"), ("info", "no noise scan"))
+    return ScanEnd(1, SimpleNamespace(status=status, notices=notices) if status != "died" else None, "", progress)
 
 
 def test_counts_are_sums_over_scans_that_ran_and_run():
@@ -100,3 +101,12 @@ def test_the_library_is_optional(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(ConfigurationError, match=r"metrics: needs prometheus_client: pip install .perfline\[metrics\]"):
         ServerMetrics(lambda: READY)
+
+
+def test_notices_count_by_level_once_their_scan_has_ended():
+    metrics = ServerMetrics(lambda: READY)
+    metrics.update([], [ended("success", FIRST), ended("success", SECOND), ended("died", None)])
+    found = samples(metrics)
+    assert found["perfline_notices_total", "error"] == 2
+    assert found["perfline_notices_total", "warning"] == 0
+    assert ("perfline_notices_total", "info") not in found

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from perfline.gadgets.errors import ConfigurationError
@@ -39,6 +41,24 @@ def test_a_process_ends_with_its_pipe():
     assert worker.has_gone
     worker.end(1)
     assert not worker.is_busy
+
+
+@pytest.mark.parametrize(
+    ("running", "finishing", "why"),
+    [
+        (0, 0, ""),
+        (1, 3, ""),
+        (2, 0, "at most 2 scans at once"),
+        (0, 4, "files of 4 scans are still being written"),
+    ],
+)
+def test_files_of_the_last_scan_don_t_take_the_place_of_the_next_one(running, finishing, why):
+    pool = WorkerPool(2)
+    pool._workers = [SimpleNamespace(is_busy=True, is_finishing=i >= running) for i in range(running + finishing)]
+    # a process that has ended
+    pool._workers.append(SimpleNamespace(is_busy=False, is_finishing=True))
+    assert (pool.n_running, pool.n_busy) == (running, running + finishing)
+    assert (pool.why_full, pool.is_full) == (why, bool(why))
 
 
 def test_a_pool_that_is_stopped_starts_nothing_more():

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from perfline.gadgets.simulate.anatomy import Anatomy
@@ -59,3 +60,37 @@ def test_pulsed_labelling_names_how_its_bolus_ends():
 
 def test_kidneys_are_named():
     assert asl_words(replace(RECIPE, anatomy=Anatomy.KIDNEY))["Organ"] == "kidney"
+
+
+def test_quipss_says_when_its_slices_are_saturated():
+    quipss = replace(
+        RECIPE,
+        labeling_type=LabelingType.PASL,
+        labeling_duration=1.2,
+        bolus_cut_off_technique=BolusCutOffTechnique.QUIPSS,
+        saturation_time=0.7,
+    )
+    words = asl_words(quipss)
+    # of a header BolusCutOffDelayTime is the time of the saturation; how long the bolus is isn't known there
+    assert (words["BolusCutOffDelayTime"], words["BolusCutOffTechnique"]) == (0.7, "QUIPSS")
+
+
+@pytest.mark.parametrize("order", list(VolumeOrder))
+def test_a_look_locker_train_is_named(order):
+    train = Delays((0.5, 1.5), look_locker=True)
+    words = asl_words(
+        replace(
+            RECIPE,
+            labeling_type=LabelingType.PASL,
+            labeling_duration=0.7,
+            labels=train,
+            flip_angle=0.5,
+            volume_order=order,
+        )
+    )
+    assert words["LookLocker"] is True
+    assert words["FlipAngle"] == pytest.approx(np.rad2deg(0.5))
+    assert words["PostLabelingDelay"] == ([0, *[0.5, 1.5] * 4] if order in COUNTED else [0.5, 1.5])
+    if order is VolumeOrder.CYCLE:
+        assert words["aslcontext_cycle"] == ["control"] * 2 + ["label"] * 2
+    assert "LookLocker" not in asl_words(RECIPE)

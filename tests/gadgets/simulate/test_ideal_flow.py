@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from reference.multi_delay_fit import fit_voxel
 
-from perfline.gadgets.simulate.ideal_flow import has_several_delays, ideal_flow, limited_ratios
+from perfline.gadgets.simulate.ideal_flow import has_several_delays, ideal_flow, is_quantified, limited_ratios
+from perfline.gadgets.simulate.label_plan import Delays
 from perfline.gadgets.simulate.raw_data import scan_truth
 from perfline.gadgets.simulate.recipes import EPI_RECIPES, LABEL_RECIPES, SPIRAL_RECIPES
 from perfline.recon.asl.labeling import Labeling
+from perfline.recon.errors import InputError
 
 
 def test_one_delay_is_the_consensus_formula():
@@ -55,3 +57,30 @@ def test_spirals_are_limited_to_their_disc():
     recipe = replace(SPIRAL_RECIPES["spiral"], n_slices=1, labels=LABEL_RECIPES["vessel_encoded"].labels)
     truth = scan_truth(recipe)
     np.testing.assert_allclose(ideal_flow(recipe, truth).cbf.sum(axis=0), truth.cbf_limited, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["pasl_look_locker", "multi_delay_arterial"])
+def test_the_fit_knows_of_trains_and_arteries(name):
+    recipe = replace(LABEL_RECIPES[name], n_slices=2)
+    truth = scan_truth(recipe)
+    ideal = ideal_flow(recipe, truth)
+    inside = truth.fractions[truth.region_names.index("gm_left")] >= 0.999
+    assert inside.sum() > 20
+    assert ideal.att is not None
+    # the middle of a large region: edges ring over M0 and the difference alike
+    assert np.median(ideal.att[inside]) == pytest.approx(1.0, abs=0.005)
+    assert np.median(ideal.cbf[0][inside]) == pytest.approx(60, rel=0.08)
+    if recipe.arterial_blood_volume:
+        assert ideal.abv is not None
+        assert np.median(ideal.abv[inside]) == pytest.approx(0.02 * 60 / 110, rel=0.08)
+    else:
+        assert ideal.abv is None
+
+
+def test_quipss_is_not_fitted():
+    single = LABEL_RECIPES["pasl_quipss"]
+    several = replace(single, labels=Delays((1.8, 2.1, 2.4)))
+    assert is_quantified(single)
+    assert not is_quantified(several)
+    with pytest.raises(InputError, match="QUIPSS is not fitted"):
+        ideal_flow(several, scan_truth(several))

@@ -93,3 +93,28 @@ def test_static_tissue_may_stand_in_any_column():
 def test_impossible_plans_are_refused(make, error, match):
     with pytest.raises(error, match=match):
         make()
+
+
+@pytest.mark.parametrize("label_first", [False, True])
+def test_a_look_locker_scan_reads_all_delays_after_one_labelling(label_first):
+    plan = Delays((0.5, 1.0, 1.5), look_locker=True)
+    assert (plan.n_of_labeling, plan.n_together, Delays((0.5, 1.0)).n_of_labeling) == (3, 6, 1)
+    states = plan.block(label_first=label_first)
+    assert [state.phase for state in states] == [0, 1, 2] * 2
+    assert [state.set for state in states] == ([1, 1, 1, 0, 0, 0] if label_first else [0, 0, 0, 1, 1, 1])
+    shown = [100 - np.dot(state.inverted, [1.0, 2.0, 3.0]) for state in states if state.set]
+    assert shown == [99, 98, 97]
+    assert plan.components(0.8, 9.0) == Delays((0.5, 1.0, 1.5)).components(0.8, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("delays", "durations", "match"),
+    [
+        ((0.5, 1.5, 1.0), (), "post_labeling_delays: expected ascending ones for a Look-Locker scan"),
+        ((0.5, 0.5), (), "post_labeling_delays: expected ascending"),
+        ((0.5, 1.0), (0.8, 0.9), "labeling_durations: expected none for a Look-Locker scan, got 2"),
+    ],
+)
+def test_impossible_trains_are_refused(delays, durations, match):
+    with pytest.raises(InputError, match=match):
+        Delays(delays, durations, look_locker=True)

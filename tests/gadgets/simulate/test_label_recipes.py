@@ -13,11 +13,18 @@ def test_header_is_read_as_it_was_meant(name):
     header = parse_scan_header(scan_header_xml(recipe))
     asl = header.asl
     assert asl is not None
-    components = {(one.post_labeling_delay, one.labeling_duration) for one in recipe.components}
+    # of QUIPSS the header knows the saturation alone, not how long the bolus is
+    components = {
+        (one.post_labeling_delay, recipe.saturation_time or one.labeling_duration) for one in recipe.components
+    }
     assert set(delay_groups(asl)) == components
     np.testing.assert_array_equal(asl.encoding_matrix, recipe.labels.matrix)
     assert asl.organ == ("kidney" if name.startswith("kidney") else "brain")
     assert (asl.labeling_type, asl.blood_t1) == (recipe.labeling_type, recipe.blood_t1)
+    if recipe.labels.n_of_labeling > 1:
+        assert asl.look_locker_flip_angle == pytest.approx(recipe.flip_angle)
+    else:
+        assert asl.look_locker_flip_angle is None
 
 
 def test_recipes_for_fits_have_times_from_half_a_second_to_two_and_a_half():

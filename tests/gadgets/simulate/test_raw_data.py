@@ -6,10 +6,12 @@ from reference import known_spiral
 from reference.known_epi import coil_images
 
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
+from perfline.gadgets.simulate.label_plan import Delays
 from perfline.gadgets.simulate.raw_data import scan_blocks, scan_truth
 from perfline.gadgets.simulate.recipes import EPI_RECIPES
 from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.gadgets.simulate.spiral_recipe import SpiralEncoding, SpiralRecipe
+from perfline.recon.parameters import LabelingType
 from perfline.recon.phantom.sensitivities import ring_of_coils, sensitivity_maps
 from perfline.recon.phantom.spiral_readouts import SpiralDensity, SpiralDirection, declared_positions, true_positions
 from perfline.recon.phantom.truth import pixel_positions
@@ -344,3 +346,29 @@ def test_noise_of_spiral_images_is_what_was_asked_for():
     image = (weights / weights.sum() * np.pi / 4 * 24 * 20 * rest.ravel()) @ matrix.conj()
     # coil of 0.8; uneven weights add a little; 480 pixels, a fifth of them independent
     assert np.std(image.real) == pytest.approx(0.8 * 0.02 * np.mean([84, 84, 84, 84, 86, 84]), rel=0.25)
+
+
+def test_a_train_is_read_at_its_times_after_one_labelling():
+    train = (0.4, 1.1, 1.5)
+    recipe = replace(
+        SMALL,
+        labeling_type=LabelingType.PASL,
+        labeling_duration=0.7,
+        labels=Delays(train, look_locker=True),
+        flip_angle=0.4,
+        repetition_time=2.5,
+        n_pairs=2,
+    )
+    heads = np.concatenate([heads for heads, _, _ in blocks(recipe)])
+    stamps = heads["acquisition_time_stamp"].astype(float) * 2.5e-3
+    central = ~has(heads, 24) & (heads["idx"]["kspace_encode_step_1"] == 5)
+    # first slice of each volume after M0
+    first = heads[central][3::3]
+    assert first["idx"]["phase"].tolist() == [0, 1, 2] * 4
+    assert first["idx"]["set"].tolist() == [0, 0, 0, 1, 1, 1] * 2
+    assert first["idx"]["repetition"].tolist() == [0] * 6 + [1] * 6
+    times = stamps[central][3::3]
+    wanted = (np.array([0, 2.5, 5, 7.5])[:, None] + train).ravel()
+    # ticks of 2.5 ms
+    np.testing.assert_allclose(times - times[0], wanted - wanted[0], atol=2.6e-3)
+    assert (np.diff(stamps) >= 0).all()

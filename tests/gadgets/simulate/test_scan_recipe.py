@@ -7,14 +7,31 @@ from perfline.gadgets.simulate.anatomy import Anatomy
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.label_plan import Delays, TimeEncoding, VesselEncoding
 from perfline.gadgets.simulate.scan_recipe import SimulationRecipe, slice_directions
+from perfline.recon.asl.dispersion import GammaDispersion
 from perfline.recon.asl.labeling import BolusCutOffTechnique
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import LabelingType
+from perfline.recon.phantom.arterial_blood import with_arterial_blood
+from perfline.recon.phantom.asl_series import KineticModel
 from perfline.recon.phantom.brain import brain_phantom
 from perfline.recon.phantom.kidney import kidney_phantom
+from perfline.recon.phantom.readout_train import ReadoutTrain
 from perfline.recon.phantom.slow_brain import slow_brain_phantom
 
 SMALL = EpiRecipe(n_pairs=2, n_m0=2, n_slices=5)
+
+QUIPSS = {
+    "labeling_type": LabelingType.PASL,
+    "bolus_cut_off_technique": BolusCutOffTechnique.QUIPSS,
+    "saturation_time": 0.6,
+}
+GAMMA = {"dispersion_sharpness": 7.0, "dispersion_time_to_peak": 0.1}
+TRAIN = {
+    "labeling_type": LabelingType.PASL,
+    "labeling_duration": 0.7,
+    "labels": Delays((0.5, 1.3, 1.8), look_locker=True),
+    "flip_angle": 0.4,
+}
 
 
 def test_slice_timing():
@@ -76,6 +93,19 @@ def test_phantom_is_the_anatomy():
     assert SMALL.phantom == brain_phantom()
 
 
+def test_how_the_label_travels_is_in_the_series():
+    scheme = replace(SMALL, **QUIPSS).series.scheme
+    assert (scheme.saturation_time, scheme.labeling_duration, scheme.dispersion) == (0.6, 1.8, None)
+    dispersed = replace(SMALL, **GAMMA, model=KineticModel.BUXTON).series.scheme
+    assert dispersed.dispersion == GammaDispersion(7.0, 0.1)
+    trains = [replace(SMALL, **TRAIN).series_of(one) for one in replace(SMALL, **TRAIN).components]
+    assert {series.train for series in trains} == {ReadoutTrain((0.5, 1.3, 1.8), 0.4)}
+    assert [series.scheme.post_labeling_delay for series in trains] == [0.5, 1.3, 1.8]
+    assert SMALL.series.train is None
+    arterial = replace(SMALL, arterial_blood_volume=0.03, arterial_arrival_time=0.5)
+    assert arterial.phantom == with_arterial_blood(brain_phantom(), 0.03, 0.5)
+
+
 def test_a_scan_needs_a_readout():
     with pytest.raises(TypeError, match="abstract"):
         SimulationRecipe()
@@ -93,10 +123,28 @@ def test_a_scan_needs_a_readout():
         ({"background_suppression_pulses": -1}, "background_suppression_pulses"),
         ({"labels": Delays((0.5, 2.3))}, r"repetition_time: expected at least 4\.3 s, got 4\.2 s"),
         ({"labels": TimeEncoding(4), "labeling_type": LabelingType.PASL}, "labels: expected PCASL or CASL"),
+        ({"bolus_cut_off_technique": BolusCutOffTechnique.QUIPSS}, "expected QUIPSS with PASL alone, got PCASL"),
         (
-            {"labeling_type": LabelingType.PASL, "bolus_cut_off_technique": BolusCutOffTechnique.QUIPSS},
-            "bolus_cut_off_technique: expected QUIPSSII or Q2TIPS, got QUIPSS",
+            QUIPSS | {"saturation_time": 0.0},
+            r"saturation_time: expected above 0 and before the first excitation at 1\.8 s for QUIPSS, got 0 s",
         ),
+        (QUIPSS | {"saturation_time": 1.8}, r"saturation_time: .*got 1\.8 s"),
+        ({"saturation_time": 0.6}, r"saturation_time: expected 0 for QUIPSSII, got 0\.6 s"),
+        ({"dispersion_sharpness": 7.0}, "time_to_peak"),
+        (GAMMA, "model: expected buxton with dispersion, got consensus"),
+        # the marker, without flow, relaxes with 0.3 s, blood with 1.65 s
+        (
+            GAMMA | {"model": KineticModel.BUXTON, "dispersion_sharpness": 2.0},
+            r"sharpness: expected above 2\.72727 / s, got 2 / s",
+        ),
+        ({"arterial_blood_volume": -0.1}, "abv: expected a share from 0 to 1"),
+        ({"arterial_blood_volume": 0.1, "arterial_arrival_time": -1.0}, "arrival_time"),
+        (TRAIN | {"labeling_type": LabelingType.PCASL}, "labels.look_locker: expected PASL, got PCASL"),
+        (
+            TRAIN | {"n_slices": 13},
+            r"post_labeling_delays: expected steps of at least 0\.52 s for 13 slices, got 0\.5 s",
+        ),
+        (TRAIN | {"flip_angle": 25.0}, r"flip_angle: expected above 0, at most pi/2 \[rad\], got 25"),
         ({"labels": VesselEncoding(((1.0, 1.0), (1.0, -1.0)))}, "a column for each of the 3 arteries of brain, got 1"),
         ({"labels": VesselEncoding(), "anatomy": Anatomy.KIDNEY}, "each of the 0 arteries of kidney, got 3"),
         ({"labels": TimeEncoding(4), "label_first": True}, "label_first: expected false for an encoded scan"),

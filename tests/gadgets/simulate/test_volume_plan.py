@@ -6,6 +6,7 @@ from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.label_plan import Delays, TimeEncoding
 from perfline.gadgets.simulate.scan_recipe import VolumeOrder
 from perfline.gadgets.simulate.volume_plan import planned_shots, planned_volumes
+from perfline.recon.parameters import LabelingType
 
 SMALL = EpiRecipe(n_pairs=2, n_m0=2, n_slices=5)
 
@@ -73,3 +74,36 @@ def test_cycles_are_told_by_set():
     assert [(plan.volume.number, plan.shot) for plan in shots[2:10]] == [(1 + one, 0) for one in range(4)] + [
         (1 + one, 1) for one in range(4)
     ]
+
+
+TRAIN = replace(
+    SMALL,
+    n_slices=3,
+    n_m0=1,
+    labeling_type=LabelingType.PASL,
+    labeling_duration=0.7,
+    labels=Delays((0.5, 1.2), look_locker=True),
+    repetition_time=3.0,
+)
+
+
+def test_readouts_after_one_labelling_share_a_repetition_time():
+    shots = planned_shots(TRAIN)
+    assert [(one.volume.number, one.volume.set, one.volume.phase) for one in shots[:5]] == [
+        (0, 0, 0),
+        (1, 0, 0),
+        (2, 0, 1),
+        (3, 1, 0),
+        (4, 1, 1),
+    ]
+    assert [one.start for one in shots] == pytest.approx([0, 8, 8, 11, 11, 14, 14, 17, 17])
+
+
+@pytest.mark.parametrize("is_interleaved", [False, True])
+def test_each_shot_of_a_train_has_its_own_labelling(is_interleaved):
+    shots = planned_shots(replace(TRAIN, n_shots=2, interleaved_shots=is_interleaved))[2:10]
+    # control at both delays, twice, then label; or in turn
+    volumes = [1, 2, 3, 4, 1, 2, 3, 4] if is_interleaved else [1, 2, 1, 2, 3, 4, 3, 4]
+    assert [one.volume.number for one in shots] == volumes
+    assert [one.shot for one in shots] == ([0, 0, 0, 0, 1, 1, 1, 1] if is_interleaved else [0, 0, 1, 1, 0, 0, 1, 1])
+    assert [one.start for one in shots] == pytest.approx([16, 16, 19, 19, 22, 22, 25, 25])

@@ -1,9 +1,13 @@
+import os
 from dataclasses import replace
 
 import ismrmrd
 import numpy as np
+import pytest
+from full_disk import filled_up
 from ismrmrd import xsd
 
+from perfline.gadgets.errors import OutputError
 from perfline.gadgets.simulate.epi_recipe import EpiRecipe
 from perfline.gadgets.simulate.raw_data import scan_blocks
 from perfline.gadgets.simulate.spiral_recipe import SpiralRecipe
@@ -79,3 +83,13 @@ def test_an_old_file_is_replaced(tmp_path):
 def test_truth_is_that_of_the_recipe(tmp_path):
     truth = write_scan(tmp_path / "scan.h5", RECIPE)
     assert truth.cbf.shape == (2, 10, 12)
+
+
+def test_a_full_disk_leaves_the_file_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "scan.h5"
+    path.write_bytes(b"the scan before")
+    monkeypatch.setattr(os, "pwrite", filled_up(5000))
+    with pytest.raises(OutputError, match=r"scan\.h5: can't be written: No space left on device"):
+        write_scan(path, RECIPE)
+    assert path.read_bytes() == b"the scan before"
+    assert list(tmp_path.iterdir()) == [path]

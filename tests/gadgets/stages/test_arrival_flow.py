@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scan_headers import ASL
-from stage_items import SHAPE, geometry
+from scan_headers import ASL, scan_header
+from stage_items import SHAPE, geometry, of_type, run
 
 from perfline.gadgets.errors import ScanHeaderError
-from perfline.gadgets.stage_data import PerfusionAverage
-from perfline.gadgets.stages.arrival_flow import arrival_scale, check_arrival
+from perfline.gadgets.stage_data import M0Volume, Notice, PerfusionAverage, TransitTimeMap
+from perfline.gadgets.stages.arrival_flow import arrival_notice, arrival_scale, check_arrival
+from perfline.gadgets.stages.quantify import Quantify
 from perfline.recon.asl.kinetic_model import tissue_signal
 from perfline.recon.asl.labeling import Labeling
 from perfline.recon.parameters import LabelingType
@@ -58,3 +59,30 @@ def test_noise_below_zero_has_a_scale_too():
 def test_what_cannot_be_corrected_is_refused(change, message):
     with pytest.raises(ScanHeaderError, match=message):
         check_arrival(replace(ASL, **change))
+
+
+def test_voxels_without_flow_are_counted_once_for_each_reason():
+    att = ATT.copy()
+    att[1, 2, 1], att[2, 2, 2], att[0, 1, 1], att[2, 1, 1] = 0, np.nan, 3.7, 3.7
+    asl, image = replace(ASL, slice_timing=(0.0, 0.1, 0.2)), 0.01 * M0
+    image[1, 1, 1] = 5 * M0[1, 1, 1]
+    scale = arrival_scale(asl, 3, average(image), M0, INSIDE, att)
+    (notice,) = arrival_notice("att.nii.gz", asl, average(image), scale, INSIDE, att)
+    # 3.7 s is after the excitation of the first slice, at 3.6 s, and before that of the third
+    assert notice == Notice(
+        "info",
+        "att.nii.gz: no blood flow in 4 of 18 voxels (22.2%): the transit time is 0 or no number in 2, no label has"
+        " arrived by the excitation in 1, no flow explains so large a difference over M0 in 1",
+    )
+    scale = arrival_scale(ASL, 3, average(0.01 * M0), M0, INSIDE, ATT)
+    assert not list(arrival_notice("att.nii.gz", ASL, average(0.01 * M0), scale, INSIDE, ATT))
+
+
+def test_a_map_that_is_too_late_everywhere_is_a_warning_at_the_end():
+    late = TransitTimeMap(np.full(SHAPE, 4.0, np.float32), np.eye(4), "att.nii.gz")
+    stage = Quantify(scan_header(), INSIDE, late)
+    items = [M0Volume(M0, geometry(), 1, 1.0, ()), average(0.01 * M0), average(0.01 * M0)]
+    (notice,) = of_type(run(stage, items), Notice)
+    assert notice.level == "warning"
+    assert "no blood flow in 18 of 18 voxels (100.0%)" in notice.text
+    assert "no label has arrived by the excitation in 18" in notice.text

@@ -22,9 +22,11 @@ from perfline.gadgets.stage_data import (
 )
 from perfline.gadgets.stages.assess import Assess
 from perfline.recon.asl.fit_precision import fit_precision, flow_weights
+from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.asl.kinetic_model import tissue_signal
 from perfline.recon.asl.labeling import Labeling
-from perfline.recon.asl.precision import forecast_pairs, mean_precision
+from perfline.recon.asl.precision import forecast_pairs, mean_precision, standard_error_bound
+from perfline.recon.asl.robust_mean import robust_mean, robust_values
 from perfline.recon.parameters import LabelingType, VolumeType
 
 MASK = np.ones(SHAPE, bool)
@@ -126,14 +128,18 @@ def test_an_empty_region_is_nan_and_holds_nothing_up():
 def test_forecast_and_one_message_when_the_target_is_reached():
     stack = deltas(12)
     means = pair_means(stack)
-    errors = [mean_precision(means[:n]).standard_error if n > 1 else np.inf for n in range(1, 13)]
-    target = 0.5 * (errors[7] + errors[8])
+    bounds = [standard_error_bound(mean_precision(means[:n])) for n in range(1, 13)]
+    # the bound falls from the tenth pair to the eleventh
+    target = 0.5 * (bounds[9] + bounds[10])
+    assert min(bounds[3:10]) > target > max(bounds[10:])
     results = run(assess(Settings(target_standard_error=target)), items(stack))
     flows, qualities = of_type(results, CbfVolume), of_type(results, ScanQuality)
-    first = next(n for n, error in enumerate(errors) if error <= target and n >= 3)
-    assert [one.is_target_reached for one in flows] == [False] * first + [True] * (12 - first)
+    assert [one.is_target_reached for one in flows] == [False] * 10 + [True] * 2
     for n, quality in enumerate(qualities, start=1):
-        needed = quality.regions[0].n_pairs_needed
+        (head,) = quality.regions
+        # images are in single precision
+        assert head.standard_error_bound == pytest.approx(bounds[n - 1], rel=1e-4, nan_ok=True)
+        needed = head.n_pairs_needed
         if n < 4:
             assert needed is None
         else:
@@ -142,8 +148,24 @@ def test_forecast_and_one_message_when_the_target_is_reached():
             assert quality.figures["minutes_needed"] == pytest.approx(needed * 16 / 60)
     (notice,) = of_type(results, Notice)
     assert notice.level == "info"
-    assert notice.text.startswith(f"target reached: standard error of the mean blood flow is {errors[first]:.2f} ")
-    assert f"(head) after {first + 1} pairs, {(first + 1) * 16 / 60:.1f} min of pairs" in notice.text
+    error = mean_precision(means[:11]).standard_error
+    assert notice.text.startswith(
+        f"target reached: standard error of the mean blood flow is {error:.2f} mL/100g/min, with 95% confidence below"
+        f" {bounds[10]:.2f} (head) after 11 pairs, {11 * 16 / 60:.1f} min of pairs"
+    )
+
+
+def test_a_target_that_is_lost_again_is_said_and_no_longer_flagged():
+    # pairs that happen to be alike, then one that is not
+    stack = np.full((9, *SHAPE), 10, np.float32) + 0.01 * np.arange(9, dtype=np.float32).reshape(9, 1, 1, 1) % 0.03
+    stack[5] += 8
+    results = run(assess(Settings(target_standard_error=1.0)), items(stack))
+    assert [one.is_target_reached for one in of_type(results, CbfVolume)] == [False] * 3 + [True] * 2 + [False] * 4
+    reached, lost = of_type(results, Notice)
+    assert (reached.level, lost.level) == ("info", "warning")
+    assert reached.text.startswith("target reached: ")
+    assert lost.text.startswith("target no longer reached: ")
+    assert "after 6 pairs" in lost.text
 
 
 def test_no_target_for_relative_flow():
@@ -162,6 +184,116 @@ def test_arteries_are_told_apart():
     assert [one.name for one in regions] == ["head, artery 1", "head, artery 2"]
     wanted = mean_precision(pair_means(3 * deltas(5, seed=4)))
     assert regions[1].standard_error == pytest.approx(wanted.standard_error, rel=1e-5)
+
+
+VESSELS = replace(ASL, encoding_matrix=((1, 1, 1), (1, -1, 1), (1, 1, -1), (1, -1, -1)))
+
+
+def of_two_arteries(first, second):
+    """The differences of a block come before its maps."""
+    found, both = [], (items(first, artery=1), items(second, artery=2))
+    for number in range(len(first)):
+        block = [stream[3 * number : 3 * number + 3] for stream in both]
+        found += [one for kind in range(3) for one in (block[0][kind], block[1][kind])]
+    return found
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(pair_rejection="outliers"), Settings(pair_mean="robust")])
+def test_all_arteries_together_come_last_and_are_said_to_be(settings):
+    first, second = deltas(5), deltas(5, seed=4) - 12
+    results = run(assess(settings, asl=VESSELS), of_two_arteries(first, second))
+    qualities = of_type(results, ScanQuality)
+    assert [one.figures_of for one in qualities] == ["", "", "all arteries"] * 5
+    assert [one.artery for one in of_type(results, CbfVolume)] == [1, 2] * 5
+    total = first + second
+    flow = total.mean(axis=0) * SCALE
+    found = qualities[-1]
+    # images are in single precision
+    assert found.figures["mean_cbf"] == pytest.approx(flow[MASK].mean(), rel=1e-5)
+    assert found.figures["spatial_variation"] == pytest.approx(flow[MASK].std() / flow[MASK].mean(), rel=1e-4)
+    assert found.figures["negative_share"] == pytest.approx(np.mean(flow[MASK] < 0))
+    worth = [robust_values(one) if settings.pair_mean == "robust" else one for one in (first, second)]
+    wanted = mean_precision(pair_means(worth[0] + worth[1]))
+    assert [one.name for one in found.regions] == ["head, all arteries", "head, artery 1", "head, artery 2"]
+    assert found.precision.standard_error == pytest.approx(wanted.standard_error, rel=1e-4)
+    assert found.precision.mean == pytest.approx(flow[MASK].mean(), rel=1e-5)
+    if settings.pair_mean == "arithmetic":
+        # the arteries of a block share noise: their variances do not just add up
+        tsnr = total.mean(axis=0) / total.std(axis=0, ddof=1)
+        assert found.figures["median_tsnr"] == pytest.approx(np.median(tsnr[MASK]), rel=1e-4)
+        errors = total.std(axis=0, ddof=1) / np.sqrt(5) * SCALE
+        assert found.figures["mean_cbf_voxel_standard_error"] == pytest.approx(errors[MASK].mean(), rel=1e-4)
+    assert qualities[-2].figures["mean_cbf"] == pytest.approx((second.mean(axis=0) * SCALE)[MASK].mean(), rel=1e-5)
+
+
+def test_a_block_that_is_left_out_is_in_no_sum():
+    first, second = deltas(5), deltas(5, seed=4)
+    first[3] += 50
+    rejected = ((3, "because"),)
+    streams = items(first, artery=1, rejected=rejected), items(second, artery=2, rejected=rejected)
+    stream = [one for two in zip(*streams, strict=True) for one in two]
+    found = of_type(run(assess(Settings(pair_rejection="outliers"), asl=VESSELS), stream), ScanQuality)[-1]
+    total = np.delete(first + second, 3, axis=0)
+    assert found.figures["mean_cbf"] == pytest.approx((total.mean(axis=0) * SCALE)[MASK].mean(), rel=1e-5)
+    tsnr = total.mean(axis=0) / total.std(axis=0, ddof=1)
+    assert found.figures["median_tsnr"] == pytest.approx(np.median(tsnr[MASK]), rel=1e-4)
+
+
+def test_robust_maps_have_their_own_mean_and_error():
+    stack = deltas(9)
+    stack[2] += 300
+    robust = [robust_mean(stack)[0] if n == 9 else stack[:n].mean(axis=0) for n in range(1, 10)]
+    stream = items(stack)
+    for place, mean in enumerate(robust):
+        stream[3 * place + 2] = replace(stream[3 * place + 2], cbf=(mean * SCALE).astype(np.float32))
+    quality = of_type(run(assess(Settings(pair_mean="robust")), stream), ScanQuality)[-1]
+    (head,) = quality.regions
+    # one head mean in a scan
+    assert head.mean == pytest.approx(quality.figures["mean_cbf"], rel=1e-6)
+    # its error is that of the map, which the scatter of the plain means is far above
+    wanted = mean_precision(pair_means(robust_values(stack)))
+    assert head.standard_error == pytest.approx(wanted.standard_error, rel=1e-4)
+    assert head.standard_error < 0.1 * mean_precision(pair_means(stack)).standard_error
+
+
+def test_voxels_whose_fit_failed_are_in_the_map_and_in_no_figure():
+    delays = (1.0, 2.0)
+    asl = replace(ASL, post_labeling_delay=delays)
+    status = np.full(SHAPE, FitStatus.OUTSIDE_MASK, np.uint8)
+    status[MASK] = FitStatus.CONVERGED
+    cbf = np.where(MASK, 50, 0).astype(np.float32)
+    kinds = (FitStatus.AT_BOUND, FitStatus.NOT_CONVERGED, FitStatus.ATT_UNDETERMINED)
+    for place, kind in enumerate(kinds):
+        status[1, 1, place], cbf[1, 1, place] = kind, 900
+    # no flow at all, late arrival and the flow of an arrival at 0 s are results
+    ones = np.ones(SHAPE, np.float32)
+    times = ones.copy()
+    status[2, 1, :3], cbf[2, 1, :3] = (FitStatus.NO_SIGNAL, FitStatus.LATE, FitStatus.AT_BOUND), (0, 60, 80)
+    times[2, 1, 2] = 0
+    fit = KineticFit(times, ones, None, None, ones, status, delays, (1.8, 1.8))
+    nan, scale = float("nan"), (MASK / 1000).astype(np.float32)
+    stream = []
+    for number, image in enumerate(deltas(3) - 10):
+        for delay in delays:
+            stream.append(DeltaMVolume(image, number, geometry(), delay, 1.8, ()))
+            tsnr = np.full(SHAPE, delay, np.float32)
+            tsnr[0, 1] = np.nan if delay == 2 else 1
+            average = (image, image, tsnr, number + 1, 0, geometry(), delay, 1.8, ())
+            stream.append(PerfusionAverage(*average))
+    flow = CbfVolume(cbf, ones, MASK, "mL/100g/min", 6, 0, geometry(), nan, nan, (), fit=fit, scale=scale)
+    results = run(assess(asl=asl), [*stream, flow])
+    (sent,), (quality,) = of_type(results, CbfVolume), of_type(results, ScanQuality)
+    assert sent.cbf is cbf
+    (head,) = quality.regions
+    n = np.count_nonzero(MASK)
+    assert (head.n_voxels, head.n_voxels_left_out) == (n - 3, 3)
+    mean = (50 * (n - 6) + 0 + 60 + 80) / (n - 3)
+    assert head.mean == quality.figures["mean_cbf"] == pytest.approx(mean, rel=1e-6)
+    # a fit is never negative: the share is that of the difference, noise around 0 here
+    assert quality.figures["negative_share"] == pytest.approx(np.mean(average[0][MASK] < 0))
+    assert quality.figures["negative_share"] > 0.1
+    # of the delays that have one, and most voxels have both
+    assert quality.figures["median_tsnr"] == pytest.approx(1.5)
 
 
 def test_differences_wait_for_m0():

@@ -6,7 +6,7 @@ from scan_headers import ASL, scan_header
 from stage_items import SHAPE, geometry, of_type, run, volume
 
 from perfline.gadgets.errors import MissingParameterError, ScanHeaderError
-from perfline.gadgets.stage_data import M0Volume, Notice, SeparateM0, Volume
+from perfline.gadgets.stage_data import Dropped, Limits, M0Volume, Notice, SeparateM0, Volume, VolumeKey
 from perfline.gadgets.stages.calibrate import Calibrate
 from perfline.gadgets.stages.slice_affine import slice_affine
 from perfline.recon.errors import InputError
@@ -66,13 +66,12 @@ def test_what_the_file_of_m0_says_goes_with_it():
     assert (m0.repetition_time, m0.echo_time) == (9.0, 0.011)
 
 
-def test_separate_m0_brings_its_own_repetition_time_unless_one_is_declared():
-    own = separate(repetition_time=2.0)
-    assert Calibrate(header(m0_type="Separate"), own)._correction == 1.0
-    (m0,) = of_type(
-        run(Calibrate(header(m0_type="Separate", m0_repetition_time=None), own), [volume(5, CONTROL, 0)]), M0Volume
-    )
-    assert m0.correction == pytest.approx(1 / (1 - np.exp(-2.0 / 1.6)))
+def test_separate_m0_has_the_repetition_time_and_the_angle_that_the_header_resolved():
+    assert Calibrate(header(m0_type="Separate"), separate(repetition_time=2.0))._correction == 1.0
+    short = header(m0_type="Separate", m0_repetition_time=2.0, m0_flip_angle=np.deg2rad(30))
+    (m0,) = of_type(run(Calibrate(short, separate()), [volume(5, CONTROL, 0)]), M0Volume)
+    recovery = np.exp(-2.0 / 1.6)
+    assert m0.correction == pytest.approx((1 - recovery * np.sqrt(0.75)) / (1 - recovery))
     with pytest.raises(MissingParameterError, match="put M0RepetitionTime"):
         Calibrate(header(m0_type="Separate", m0_repetition_time=None), separate())
 
@@ -119,6 +118,29 @@ def test_included_but_never_seen_is_an_error_at_the_end():
     (notice,) = of_type(run(Calibrate(header()), [volume(5, CONTROL, 0)]), Notice)
     assert notice.level == "error"
     assert "M0Type is Included, but no m0scan volume came" in notice.text
+
+
+def test_m0_without_signal_is_named_as_such():
+    results = run(Calibrate(header()), [volume(0, M0, None, 0), volume(5, CONTROL, 0, 1)])
+    assert of_type(results, M0Volume) == []
+    (notice,) = of_type(results, Notice)
+    assert notice.level == "error"
+    assert "M0Type is Included, but the m0scan volume is 0 everywhere: there is no CBF" in notice.text
+    results = run(Calibrate(header()), [volume(0, M0, None, 0), volume(0, M0, None, 1)])
+    assert "all 2 m0scan volumes are 0 everywhere" in of_type(results, Notice)[0].text
+
+
+def test_an_m0_that_was_lost_before_is_told_with_the_reason():
+    lost = Dropped("volume", "all values are 0", VolumeKey(0, is_m0=True))
+    (notice,) = of_type(run(Calibrate(header()), [lost, volume(5, CONTROL, 0, 1)]), Notice)
+    assert "M0Type is Included, but the m0scan volume (repetition 0, M0) was dropped: all values are 0" in notice.text
+    # by its place in the declared order
+    limits = {name: Limits() for name in ("set", "phase")} | {"repetition": Limits(0, 2)}
+    declared = replace(header(volume_types=(M0, CONTROL, VolumeType.LABEL)), limits=limits)
+    for repetition, said in ((0, "the m0scan volume (repetition 0) was dropped"), (1, "no m0scan volume came")):
+        lost = Dropped("volume", "all values are 0", VolumeKey(repetition))
+        (notice,) = of_type(run(Calibrate(declared), [lost]), Notice)
+        assert f"M0Type is Included, but {said}" in notice.text
 
 
 def test_absent_gives_nothing_and_an_m0scan_is_then_not_used():

@@ -6,7 +6,7 @@ from scan_headers import ASL, scan_header
 from stage_items import SHAPE, geometry, of_type, run
 
 from perfline.gadgets.errors import ScanHeaderError
-from perfline.gadgets.stage_data import CbfVolume, Notice
+from perfline.gadgets.stage_data import CbfVolume, KineticFit, Notice
 from perfline.gadgets.stages.check_flow import CheckFlow
 
 
@@ -33,6 +33,17 @@ def test_only_the_last_of_each_delay_counts():
 
 def test_physiological_or_relative_flow_is_passed_over():
     assert not of_type(run(CheckFlow(scan_header()), [flow(999.0), flow(9e9, unit="relative", delay=2.0)]), Notice)
+
+
+def test_a_fit_that_ends_at_the_limit_is_reported_too():
+    n = np.zeros(SHAPE, np.float32)
+    # what a fit writes that stopped at its upper bound: float32, from ml/g/s
+    item = replace(
+        flow(np.float32(1000 / 6000) * np.float32(6000), 990.0), fit=KineticFit(n, n, None, None, n, n, (), ())
+    )
+    (notice,) = of_type(run(CheckFlow(scan_header()), [item]), Notice)
+    assert "in 1 of 60 voxels" in notice.text
+    assert "the fit ends there" in notice.text
 
 
 def test_kidneys_have_more():

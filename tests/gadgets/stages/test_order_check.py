@@ -22,3 +22,19 @@ def test_perfusion_and_noise_are_silent():
     assert check(0.01, 0.02, 0.01)[0] == [None] * 3
     assert check(-0.001, n_needed=1)[0] == [None]
     assert check(-0.003, n_needed=1)[0][0].text == "mean -0.30%"
+
+
+def test_a_scan_with_fewer_differences_is_judged_at_its_end():
+    notices, one = check(-0.01, -0.02)
+    assert notices == [None, None]
+    assert one.finish().text == "mean -1.50%"
+    assert check(0.01, 0.02)[1].finish() is None
+    # what has been judged is not judged again, and nothing is said about nothing
+    assert check(-0.01, -0.01, -0.01)[1].finish() is None
+    assert check()[1].finish() is None
+
+
+def test_the_text_says_on_how_many_it_rests():
+    one = OrderCheck(3, "{n}: {mean}")
+    one.add(HEAD, (-0.01 * HEAD).astype(np.float32))
+    assert one.finish().text == "1: -1.00%"

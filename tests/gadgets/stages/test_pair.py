@@ -96,3 +96,22 @@ def test_complex_images_stay_complex():
     items = [volume(3 + 4j, CONTROL, 0, 0), volume(1j, LABEL, 0, 1)]
     (pair,) = of_type(run(Pair(SubtractionOrder.SURROUND), items), ControlLabelPair)
     assert np.all(pair.control.image == np.complex64(3 + 4j))
+
+
+@pytest.mark.parametrize("order", list(SubtractionOrder))
+def test_all_controls_may_precede_the_labels(order):
+    values = [10, 20, 30, 9, 18, 27]
+    items = [volume(v, CONTROL if i < 3 else LABEL, i % 3, i) for i, v in enumerate(values)]
+    results = run(Pair(order), items)
+    assert of_type(results, Dropped) == []
+    found = [(p.control.image.flat[0].real, p.label.image.flat[0].real) for p in of_type(results, ControlLabelPair)]
+    assert found == [(10, 9), (20, 18), (30, 27)]
+
+
+def test_a_half_that_was_lost_among_controls_is_told():
+    items = [volume(v, CONTROL if i < 3 else LABEL, i % 3, i) for i, v in enumerate([10, 20, 30, 9, 18, 27])]
+    del items[4]
+    results = run(Pair(SubtractionOrder.PAIRWISE), items)
+    assert [p.index for p in of_type(results, ControlLabelPair)] == [0, 2]
+    (drop,) = of_type(results, Dropped)
+    assert drop.reason == "pair 1: its label is missing"

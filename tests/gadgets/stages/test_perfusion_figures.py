@@ -29,6 +29,23 @@ def test_figures_are_of_the_finite_voxels_of_the_mask():
     assert figures["median_tsnr"] == 2.0
 
 
+def test_voxels_without_a_temporal_snr_are_left_out_while_they_are_few():
+    image = np.full(SHAPE, 2.0, np.float32)
+    tsnr = image.copy()
+    # 19 voxels count: the mask has 20, one without flow
+    for n_unknown, wanted in ((9, 2.0), (10, np.nan)):
+        tsnr[1].reshape(-1)[-n_unknown:] = np.nan
+        average = PerfusionAverage(image, image, tsnr, 4, 0, geometry(), 1.8, 1.8, ())
+        assert perfusion_figures(cbf_volume(), average)["median_tsnr"] == pytest.approx(wanted, nan_ok=True)
+
+
+def test_negative_voxels_of_a_fit_are_those_of_its_difference():
+    difference = np.full(SHAPE, -1.0, np.float32)
+    difference[1, 1:] = 1
+    figures = perfusion_figures(cbf_volume(), None, difference)
+    assert figures["negative_share"] == pytest.approx(1 / SHAPE[1])
+
+
 def test_without_a_head_or_an_average_there_is_no_number():
     empty = replace(cbf_volume(), mask=np.zeros(SHAPE, np.bool_))
     assert np.isnan(list(perfusion_figures(empty, None).values())).all()

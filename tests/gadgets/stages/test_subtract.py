@@ -57,6 +57,14 @@ def test_swapped_order_is_said_loudly_once_and_changes_nothing():
     assert all(delta.image.min() < 0 for delta in of_type(results, DeltaMVolume))
 
 
+@pytest.mark.parametrize("n_pairs", [1, 2])
+def test_swapped_order_of_few_pairs_is_said_at_the_end(n_pairs):
+    results = run(Subtract(SubtractionDomain.MAGNITUDE), [pair(head(9.9), head(10), i) for i in range(n_pairs)])
+    assert isinstance(results[-1], Notice)
+    assert f"LOOK SWAPPED: mean (control - label)/control is -1.01% by the first {n_pairs} pair(s)" in results[-1].text
+
+
 def test_the_right_order_is_silent():
-    items = [pair(head(10), head(9.9), i) for i in range(6)]
-    assert of_type(run(Subtract(SubtractionDomain.MAGNITUDE), items), Notice) == []
+    for n_pairs in (2, 6):
+        items = [pair(head(10), head(9.9), i) for i in range(n_pairs)]
+        assert of_type(run(Subtract(SubtractionDomain.MAGNITUDE), items), Notice) == []

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from stage_items import SHAPE, geometry
 
 from perfline.gadgets.stage_data import CbfVolume, M0Volume, TissueMaps
@@ -50,13 +51,35 @@ def test_without_m0_nothing_is_told():
 def test_the_index_is_for_flow_with_a_unit():
     assert "quality_evaluation_index" in figures(TissueFigures(MAPS), flow())
     found = figures(TissueFigures(MAPS), flow(unit="relative"))
-    assert set(found) == {"mean_grey_matter", "mean_white_matter", "grey_white_ratio"}
+    assert set(found) == {
+        "mean_grey_matter",
+        "mean_white_matter",
+        "grey_white_ratio",
+        "spatial_variation_grey_matter",
+        "negative_share_grey_matter",
+    }
+
+
+def test_spread_and_negative_voxels_of_grey_matter():
+    cbf = CBF.copy()
+    cbf[0, 0, 0] = -5
+    found = figures(TissueFigures(MAPS), flow(cbf=cbf))
+    grey = cbf[GREY].astype(np.float64)
+    assert found["spatial_variation_grey_matter"] == pytest.approx(grey.std() / grey.mean())
+    assert found["negative_share_grey_matter"] == pytest.approx(1 / grey.size)
+    # of a fit those of its difference, in the index, too
+    tissues, difference = TissueFigures(MAPS), np.where(GREY, -1, 1).astype(np.float32)
+    plain = figures(tissues, flow())
+    fitted = tissues.figures(flow(), difference)
+    assert (plain["negative_share_grey_matter"], fitted["negative_share_grey_matter"]) == (0, 1)
+    assert fitted["quality_evaluation_index"] < plain["quality_evaluation_index"]
 
 
 def test_a_fit_that_failed_in_a_tissue_ends_nothing():
     holes = CBF.copy()
     holes[GREY] = np.nan
     found = figures(TissueFigures(MAPS), flow(cbf=holes))
-    assert np.isnan([found["mean_grey_matter"], found["grey_white_ratio"]]).all()
+    names = ("mean_grey_matter", "grey_white_ratio", "spatial_variation_grey_matter", "negative_share_grey_matter")
+    assert np.isnan([found[name] for name in names]).all()
     assert np.isfinite(found["mean_white_matter"])
     assert "quality_evaluation_index" not in found

@@ -105,6 +105,15 @@ def test_maps_are_found_by_their_names_wherever_they_lie(scan, tmp_path):
     assert (view.volumes, view.pairs) == ([], [])
 
 
+@pytest.mark.parametrize(("n_blocks", "of_block"), [(None, None), (1, 2), (2, 1), (0, 1)])
+def test_blocks_are_counted_as_in_the_summary(scan, tmp_path, n_blocks, of_block):
+    folder, _ = scan
+    shutil.copytree(folder, tmp_path / "scan")
+    summary = json.loads((folder / "summary.json").read_text())
+    (tmp_path / "scan" / "summary.json").write_text(json.dumps(summary | {"n_blocks": n_blocks, "n_pairs": 2}))
+    assert view_of(finished_scan(tmp_path / "scan")).pairs_of_block == of_block
+
+
 def test_a_folder_without_a_scan_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match=r"expected the folder of a scan, with a summary\.json"):
         finished_scan(tmp_path)

@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,6 +9,7 @@ pytest.importorskip("bokeh")
 from bokeh.document import Document
 from viewer_items import MASK, RAMP, average, flow, m0, one_pair, quality
 
+from perfline.gadgets.stage_data import Motion
 from perfline.gadgets.viewer.page import add_page
 from perfline.gadgets.viewer.scan_views import ScanViews
 from perfline.gadgets.viewer.shown_maps import PLACES
@@ -126,6 +130,35 @@ def test_arteries_have_courses_of_their_own():
     page.scan(*items, pictures=(flow(artery=1), flow(artery=2)))
     assert page["pairs"].data["n"] == [1, 2]
     assert page["flow"].title.text.startswith("CBF, artery 1")
+    assert page["pairs_flow"].title.text.startswith("CBF, mean of head, artery 1 ± standard error")
+
+
+def test_blocks_and_kidneys_have_their_names_in_the_courses():
+    page = Page()
+    view = page.scan(flow(7), quality(7), flow(14), quality(14), began=Began("kidney", "", "RBF", (), 7))
+    page.take(view, Ended("success", "", 0.5))
+    # one block is rejected; twelve sub-boli are needed
+    assert page["pairs"].data["x"] == [2, 3]
+    assert page["pairs"].data["n"] == [1, 2]
+    assert page["spread"].data["x"] == [2, 3]
+    assert page["forecast"].data["x"] == []
+    assert page["pairs_flow"].title.text == "RBF, mean of mask ± standard error  [mL/100 g/min]"
+    assert page["pairs_snr"].title.text == "Temporal SNR of a sub-bolus, median of the mask"
+    assert page["pairs_snr"].xaxis[0].axis_label == "blocks acquired"
+    page.scan(flow(2), quality(2))
+    assert page["pairs_snr"].title.text == "Temporal SNR of a pair, median of the head"
+    assert page["pairs_snr"].xaxis[0].axis_label == "pairs acquired"
+
+
+def test_no_axis_shrinks_to_nothing():
+    page = Page()
+    tops = ("pairs_flow_top", "pairs_snr_top", "volumes_ghost_top")
+    assert [page[name].data["y"] for name in tops] == [[1.0]] * 3
+    still = [replace(item, displacement=1e-8) if isinstance(item, Motion) else item for item in one_pair(0)]
+    unknown = quality(figures={"mean_cbf": 41.5, "median_tsnr": math.nan})
+    page.scan(*still[:-1], unknown)
+    assert [page[name].data["y"] for name in tops] == [[], [1.0], []]
+    assert page["volumes_motion_top"].data["y"] == [0.1]
 
 
 def test_without_labelling_there_are_images_alone():

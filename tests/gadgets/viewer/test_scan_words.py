@@ -6,7 +6,7 @@ pytest.importorskip("bokeh")
 
 from viewer_items import average, flow, one_pair, quality
 
-from perfline.gadgets.stage_data import Dropped, Notice
+from perfline.gadgets.stage_data import Dropped, Notice, RegionPrecision
 from perfline.gadgets.viewer.scan_views import ScanView
 from perfline.gadgets.viewer.scan_words import (
     forecast_of,
@@ -20,9 +20,9 @@ from perfline.gadgets.viewer.wire import Batch, Began, Ended, ParameterRow
 BEGAN = Began("scan 1", "PCASL", "CBF", ())
 
 
-def view_of(*items, pictures=(), n_lost=0):
+def view_of(*items, pictures=(), n_lost=0, began=BEGAN):
     view = ScanView(1)
-    view.take(BEGAN)
+    view.take(began)
     view.take(Batch(items, pictures, n_lost))
     return view
 
@@ -53,6 +53,38 @@ def test_the_status_line_before_anything_is_known():
     assert "CBF - after the first pair and M0" in text
     text = words(status_html(view_of(pictures=(average(3),))))
     assert "Pairs 3" in text
+
+
+def test_of_several_arteries_the_line_is_of_all_together():
+    together = RegionPrecision("head", 50.0, 1.75, 2, None, False)
+    total = quality(figures={"mean_cbf": 50.0}, figures_of="all arteries", precision=together)
+    text = words(status_html(view_of(flow(artery=2), quality(), total)))
+    assert "CBF, mean of head, all arteries ± standard error 50.0 ± 1.8" in text
+
+
+@pytest.mark.parametrize(
+    ("of_block", "blocks", "needed", "of_one"), [(1, 14, 12, "block"), (7, 2, 2, "sub-bolus")], ids=["arteries", "fit"]
+)
+def test_encoded_scans_are_counted_in_blocks(of_block, blocks, needed, of_one):
+    began = Began("scan 1", "PCASL", "CBF", (), of_block)
+    view = view_of(flow(14), quality(14), pictures=(average(2),), began=began)
+    text = words(status_html(view))
+    assert f"Blocks {blocks} 1 rejected" in text
+    # twelve pairs
+    assert f"in all {needed} blocks" in text
+    assert f"of a {of_one}, median" in text
+    assert "pair" not in text.lower()
+    assert "block 1 left out moved" in words(messages_html(view))
+    # each block adds one to an average
+    assert "Blocks 3" in words(status_html(view_of(pictures=(average(3),), began=began)))
+
+
+def test_a_kidney_has_no_head():
+    kidney = Began("scan 1", "PCASL", "RBF", ())
+    assert "RBF, mean of mask ± standard error 41.5" in words(status_html(view_of(*one_pair(1), began=kidney)))
+    given = RegionPrecision("head", 41.5, 1.25, 2, None, False, label=3)
+    view = view_of(flow(precision=given), quality(), began=kidney)
+    assert "RBF, mean of head ± standard error" in words(status_html(view))
 
 
 def test_how_it_ended_and_whether_the_target_was_reached():

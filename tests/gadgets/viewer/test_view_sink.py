@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import summaries
-from scan_headers import scan_header
+from scan_headers import ASL, scan_header
 from stage_items import volume
 from viewer_items import RAMP, flow, one_pair
 
@@ -81,6 +81,18 @@ def test_what_a_scan_gives_arrives_without_what_is_not_shown():
     assert pictures["PerfusionAverage"].variance.size == 0
     assert sum(batch.n_lost for batch in batches) == 0
     wait_for(lambda: not is_at_work())
+
+
+def test_an_encoded_scan_says_what_a_block_is():
+    matrix = ((1.0, 1.0, 1.0, 1.0), (1.0, -1.0, 1.0, -1.0), (1.0, 1.0, -1.0, -1.0), (1.0, -1.0, -1.0, 1.0))
+    asl = replace(ASL, encoding_matrix=matrix, labeling_duration=(0.6, 0.5, 0.4))
+    with listening() as (path, listener):
+        sink = ViewSink(path, "my scan")
+        sink.open(scan_header(asl=asl))
+        connection = listener.accept()
+        sink.close(SUMMARY)
+        began, *_ = all_messages(connection)
+    assert began.pairs_of_block == 3
 
 
 def test_a_viewer_that_does_not_read_costs_nothing_but_the_oldest():

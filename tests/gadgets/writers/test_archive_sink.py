@@ -31,6 +31,7 @@ def test_all_series_are_sent_once_the_peer_has_been_told(tmp_path, monkeypatch):
 
     def send(paths, address):
         seen.append((list(paths), address, session.is_closed))
+        return len(paths)
 
     monkeypatch.setattr(archive_sink, "send_files", send)
     summary = scan([ArchiveSink(ADDRESS), DicomSink(tmp_path)], session)
@@ -39,6 +40,7 @@ def test_all_series_are_sent_once_the_peer_has_been_told(tmp_path, monkeypatch):
     assert sorted(paths) == sorted(tmp_path.rglob("*.dcm"))
     assert len(paths) == 2
     assert [Path(file) for file in summary.files if file.endswith(".dcm")] == paths
+    assert ("info", "archive NOBODY@pacs.invalid:104: took 2 DICOM files") in summary.notices
 
 
 @pytest.mark.slow
@@ -54,4 +56,6 @@ def test_nothing_is_sent_without_a_summary_or_dicom_files(monkeypatch):
     monkeypatch.setattr(archive_sink, "send_files", lambda paths, address: pytest.fail(str(paths)) if paths else 0)
     sink = ArchiveSink(ADDRESS)
     assert sink.close(None) == ()
+    assert sink.remarks == ()
     assert sink.close(replace(scan([]), files=("out/sub-01_cbf.nii.gz",))) == ()
+    assert sink.remarks == ("archive NOBODY@pacs.invalid:104: nothing sent, no DICOM file",)

@@ -165,6 +165,15 @@ def test_a_fit_over_delays_brings_transit_time_and_what_failed(tmp_path):
     assert values(tmp_path / "later" / f"{DERIVED}_cbf.nii.gz").shape == shape
 
 
+def test_a_look_up_of_the_delays_that_came_is_called_no_fit(tmp_path):
+    flow = mrd_items.fitted_cbf()
+    save(tmp_path, [flow], scan_header(asl=replace(ASL, post_labeling_delay=(0.5, 1.0, 1.5, 2.0))))
+    about = json.loads((tmp_path / f"{DERIVED}_cbf.json").read_text())
+    assert about["PostLabelingDelay"] == [0.5, 1, 1.5]
+    assert about["Formula"].startswith("signal-weighted delay of the delays that came")
+    assert "Dai W" in about["Reference"]
+
+
 def test_arteries_become_one_file_and_their_territories_another(tmp_path):
     one, two = replace(cbf(), artery=1), replace(cbf(), artery=2)
     found = mrd_items.territories()
@@ -269,6 +278,8 @@ def test_a_contradictory_geometry_costs_the_coordinates_not_the_data(tmp_path, c
     bad = replace(geometry(), positions=np.zeros((SHAPE[0], 3)))
     items = [replace(one, geometry=bad) for one in series()[0]]
     save(tmp_path, items)
+    # said once, not for each file
+    assert caplog.text.count("written without patient coordinates") == 1
     assert int(nibabel.load(tmp_path / f"{RAW}_asl.nii.gz").header["sform_code"]) == 0
     assert "written without patient coordinates: positions" in caplog.text
 

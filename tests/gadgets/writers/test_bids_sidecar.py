@@ -206,3 +206,31 @@ def test_averages_are_described_like_blood_flow():
     average = PerfusionAverage(image, image, image, 5, 1, geometry(), 1.8, 1.5, ())
     sidecar = perfusion_sidecar(scan_header(), [average], "x", "arbitrary", [])
     assert (sidecar["NumberOfPairs"], sidecar["SkullStripped"]) == (5, False)
+
+
+def test_each_t1_of_tissue_says_what_it_was_used_for():
+    parameters = declared(TissueT1=1.6, GreyMatterT1=1.3, BloodT1=1.65)
+    used = cbf_sidecar(scan_header(parameters=parameters), [cbf_volume()], "Blood flow", [])["ParametersUsed"]
+    assert "recovery of M0" in used["TissueT1"]["Description"]
+    assert "kinetic model" in used["GreyMatterT1"]["Description"]
+    assert "Description" not in used["BloodT1"]
+
+
+def test_the_repetition_time_of_a_separate_m0_is_not_that_of_an_unused_m0_volume():
+    asl = replace(ASL, m0_type="Separate", repetition_time_preparation=(4.0,), m0_repetition_time=2.0)
+    assert asl_sidecar(scan_header(asl=asl), labels([M0, CONTROL, LABEL]))["RepetitionTimePreparation"] == 4.0
+
+
+def test_the_angle_of_m0_goes_where_it_is_read_again():
+    def with_angle(m0_type, origin):
+        parameters = {"M0FlipAngle": Parameter("M0FlipAngle", 30.0, "deg", origin)}
+        return scan_header(asl=replace(ASL, m0_type=m0_type), parameters=parameters, flip_angle=math.pi / 2)
+
+    m0 = M0Volume(np.ones(SHAPE, np.float32), geometry(), 1, 1.1, ())
+    separate = with_angle("Separate", "FlipAngle, M0 file m0.nii")
+    assert m0scan_sidecar(separate, m0, "bids::x")["FlipAngle"] == 30.0
+    assert "M0FlipAngle" not in asl_sidecar(separate, labels([CONTROL, LABEL]))
+    assert "FlipAngle" not in m0scan_sidecar(with_angle("Separate", "default: 90 degrees"), m0, "bids::x")
+    included = asl_sidecar(with_angle("Included", "sidecar"), labels([M0, CONTROL, LABEL]))
+    assert (included["FlipAngle"], included["M0FlipAngle"]) == (90.0, 30.0)
+    assert "M0FlipAngle" not in asl_sidecar(with_angle("Included", "FlipAngle, sidecar"), labels([M0, CONTROL, LABEL]))

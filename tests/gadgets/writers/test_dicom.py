@@ -152,6 +152,7 @@ def test_values_beyond_the_range_are_counted(tmp_path, caplog):
     assert n_clipped > 10
     text = f"{n_clipped} voxels are beyond the range of the pixels"
     assert f"cbf: {text}" in caplog.text
+    assert sink.problems == (f"cbf: {text}",)
     assert text in pydicom.dcmread(files[-1]).ImageComments
 
 

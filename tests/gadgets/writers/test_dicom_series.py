@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import dicom_scans
 import numpy as np
 import pytest
@@ -35,6 +37,17 @@ def test_a_fit_brings_its_transit_time():
     assert flow.slice_delays is times.slice_delays is None
     assert times.delays == (0.5, 1.0, 1.5)
     assert "Buxton" in times.derivation
+
+
+def test_where_the_fit_tells_no_transit_time_there_is_no_pixel():
+    fitted = dicom_scans.fitted_flow()
+    codes = np.arange(fitted.cbf.size).reshape(fitted.cbf.shape) % 9
+    fitted = replace(fitted, fit=replace(fitted.fit, status=codes.astype(np.uint8)))
+    flow, times = perfusion_series(header(), [], [fitted], None)
+    expected = np.where(np.isin(codes, (0, 7, 8)), fitted.fit.arterial_transit_time, np.nan)
+    np.testing.assert_array_equal(times.image, expected)
+    assert times.derivation.endswith("Padded where the fit tells no transit time.")
+    np.testing.assert_array_equal(flow.image, fitted.cbf)
 
 
 def test_m0_and_control_give_different_slopes():

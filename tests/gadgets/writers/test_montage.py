@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from matplotlib.image import imread
 from stage_items import geometry
 
@@ -63,6 +64,20 @@ def test_nan_and_many_slices_are_drawn(tmp_path, where):
     assert (tmp_path / "x.png").exists()
     write_montage(tmp_path / "y.png", [row(image)], replace(where, is_known=False))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.png", "y.png"]
+
+
+def test_names_have_a_colour_each_and_a_legend(tmp_path, where):
+    image = np.full(SHAPE, np.nan)
+    image[0], image[2] = 1, 3
+    names = ("artery 1", "artery 2", "artery 3")
+    changes = {"colormap": "rainbow", "vmin": 0.5, "vmax": 3.5, "unit": "", "levels": names}
+    write_montage(tmp_path / "x.png", [row(image, **changes)], where)
+    picture = imread(tmp_path / "x.png")[..., :3]
+    expected = colormaps["rainbow"].resampled(3)([0, 1, 2])[:, :3]
+    # the first and the last in the slices and the legend, the one between in the legend alone
+    shares = [np.isclose(picture, colour, atol=0.01).all(-1).mean() for colour in expected]
+    assert shares[0] > 5 * shares[1] > 0
+    assert shares[2] > 5 * shares[1]
 
 
 def test_windows_are_round_numbers_above_the_bulk():

@@ -6,7 +6,7 @@ from scan_headers import ASL, scan_header
 from stage_items import SHAPE, geometry, volume
 
 from perfline.gadgets.errors import OutputError
-from perfline.gadgets.stage_data import CbfVolume, KineticFit, M0Volume, PerfusionAverage
+from perfline.gadgets.stage_data import CbfVolume, KineticFit, M0Volume, PerfusionAverage, TerritoryMap
 from perfline.gadgets.writers import montage_sink
 from perfline.gadgets.writers.montage_sink import MontageSink
 from perfline.recon.parameters import VolumeType
@@ -92,6 +92,62 @@ def test_a_fit_over_delays_has_transit_times_where_it_is_sound(tmp_path, drawn):
     assert np.argwhere(np.isnan(rows[-1].volume)).tolist() == [[1, 2, 3]]
     assert np.nanmax(rows[-1].volume) == np.float32(1.2)
     assert note == "PCASL · 3 PLDs, 0.5 to 2 s · 4 pairs, 1 rejected"
+
+
+def test_arterial_blood_volume_has_a_row(tmp_path, drawn):
+    share = full(0.0)
+    share[:, 2:] = 0.0119
+    fit = KineticFit(full(1.2), full(0.1), share, share, full(1.0), np.zeros(SHAPE, np.uint8), (0.5, 1.5), (1.4,) * 2)
+    save(tmp_path, [volume(1.0, CONTROL, 0), replace(cbf(), fit=fit, mask=np.ones(SHAPE, bool))])
+    last = drawn[0][1][-1]
+    assert (last.title, last.unit, last.vmax) == ("Arterial blood volume, where the fit is sound", "mL/mL", 0.012)
+    np.testing.assert_array_equal(last.volume, share)
+
+
+def test_each_artery_has_its_row_and_all_have_a_legend(tmp_path, drawn):
+    asl = replace(ASL, encoding_matrix=((1.0, 1.0, 1.0), (-1.0, -1.0, 1.0), (1.0, -1.0, 1.0)))
+    items = [volume(1.0, CONTROL, 0)]
+    for artery in (2, 1):
+        average = PerfusionAverage(full(artery), full(1.0), full(1.0), 4, 1, geometry(), 1.8, 1.8, (), artery)
+        flow = replace(cbf(standard_error=3.0 * artery), cbf=full(10.0 * artery), artery=artery)
+        # what came before is replaced
+        items += [replace(average, mean=full(9.0)), average, replace(flow, cbf=full(0.0)), flow]
+    found = np.full(SHAPE, 2, np.int16)
+    found[0], found[1, 2, 3] = 1, 0
+    share = np.where(np.arange(SHAPE[1])[:, None] > 0, np.float32(0.95), np.float32(0.6))
+    probability = np.stack([full(0.0), share * full(1.0)])
+    save(tmp_path, [*items, TerritoryMap(found, probability, 4, geometry(), ())], scan_header(asl=asl))
+    ((_, rows, _, _, note),) = drawn
+    assert [row.title for row in rows[1:]] == [
+        "Perfusion-weighted, control - label, sum of 2 arteries",
+        "CBF, artery 1 of 2",
+        "CBF, artery 2 of 2",
+        "Standard error of CBF, largest of the arteries",
+        "Territories: most probable artery, where its probability is 0.9 or more",
+    ]
+    np.testing.assert_array_equal(rows[1].volume, full(3.0))
+    assert [rows[place].volume[1, 2, 3] for place in (2, 3, 4)] == [10, 20, 6]
+    # 0 and what is not certain are background
+    assert rows[5].levels == ("artery 1", "artery 2")
+    assert np.isnan(rows[5].volume[:, 0]).all()
+    assert np.isnan(rows[5].volume[1, 2, 3])
+    assert (rows[5].volume[0, 1, 0], rows[5].volume[2, 1, 0], rows[5].vmin, rows[5].vmax) == (1, 2, 0.5, 2.5)
+    assert note == "PCASL · PLD 1.8 s · 4 blocks, 1 rejected"
+
+
+def test_delays_that_are_not_fitted_are_told_apart(tmp_path, drawn):
+    items = [volume(1.0, CONTROL, 0)]
+    for delay in (0.5, 2.0):
+        average = PerfusionAverage(full(delay), full(1.0), full(1.0), 4, 1, geometry(), delay, 1.8, ())
+        items += [average, replace(cbf(unit="relative"), cbf=full(10 * delay), post_labeling_delay=delay)]
+    save(tmp_path, items)
+    ((_, rows, _, _, note),) = drawn
+    assert [(row.title, row.vmax) for row in rows[1:]] == [
+        ("Perfusion-weighted, control - label, mean of 2 PLDs", 1.3),
+        ("Blood flow, relative: no M0, PLD 0.5 s", 20),
+        ("Blood flow, relative: no M0, PLD 2 s", 20),
+    ]
+    assert note == "PCASL · 2 PLDs, 0.5 to 2 s · 4 pairs, 1 rejected"
 
 
 def test_a_plain_series_is_shown_with_its_ghosts(tmp_path, drawn):

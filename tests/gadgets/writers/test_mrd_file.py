@@ -1,6 +1,9 @@
+import os
+
 import ismrmrd
 import numpy as np
 import pytest
+from full_disk import filled_up
 from scan_headers import scan_header
 
 from perfline.gadgets.errors import OutputError
@@ -123,3 +126,30 @@ def test_a_file_that_cannot_be_completed_is_named(tmp_path):
     with pytest.raises(OutputError, match=r"images\.mrd\.h5: can't be written"):
         sink.close(None)
     assert sink.close(None) == ()
+
+
+@pytest.mark.parametrize("n_bytes", [0, 5000])
+def test_a_full_disk_is_told_once_and_keeps_no_part_of_the_file(tmp_path, monkeypatch, n_bytes):
+    sink = MrdImageSink(tmp_path)
+    sink.open(scan_header())
+    monkeypatch.setattr(os, "pwrite", filled_up(n_bytes))
+
+    def write_many():
+        for number in range(100):
+            sink.write(image(1, number))
+
+    with pytest.raises(OutputError, match=r"images\.mrd\.h5: can't be written: No space left on device$"):
+        write_many()
+    assert list(tmp_path.iterdir()) == []
+    sink.write(image(1, 1))
+    assert sink.close(None) == ()
+
+
+def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch):
+    sink = MrdImageSink(tmp_path)
+    sink.open(scan_header())
+    sink.write(image(1, 1))
+    monkeypatch.setattr(os, "pwrite", filled_up(0))
+    with pytest.raises(OutputError, match=r"images\.mrd\.h5: can't be written: No space left on device$"):
+        sink.close(None)
+    assert list(tmp_path.iterdir()) == []

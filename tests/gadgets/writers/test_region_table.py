@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from scan_headers import ASL, scan_header
@@ -44,6 +45,15 @@ def test_without_pairs_there_is_no_column_for_them(tmp_path):
     alone = RegionPrecision("a", 1.0, 1.0, 5, None, False, 1.0, 1, 1)
     table, _ = write(tmp_path, quality(alone), header=scan_header(asl=ASL))
     assert "asymmetry" not in table.read_text()
+
+
+def test_voxels_whose_fit_failed_have_a_column(tmp_path):
+    fitted = replace(LEFT, n_voxels_left_out=7)
+    table, columns = write(tmp_path, quality(fitted, RIGHT))
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
+    place = rows[0].index("n_voxels_left_out")
+    assert [row[place - 1 : place + 1] for row in rows[1:]] == [["40", "7"], ["0", "0"]]
+    assert "fit failed" in json.loads(columns.read_text())["n_voxels_left_out"]["Description"]
 
 
 @pytest.mark.parametrize("items", [(), (quality(HEAD),)])

@@ -93,6 +93,19 @@ def test_several_arteries_of_a_block_are_several_points():
     assert [(point.artery, point.mean_cbf, point.latency_s) for point in points] == [(1, 30.0, 0.01), (2, 20.0, 0.02)]
 
 
+def test_all_arteries_together_are_a_point_without_an_artery():
+    together = RegionPrecision("head", 50.0, 1.75, 3, None, False)
+    total = quality(figures={**FIGURES, "mean_cbf": 50.0}, figures_of="all arteries", precision=together)
+    points = course_of(flow(artery=1), quality(), flow(artery=2), Delivered("cbf", 0.01), quality(), total).pairs
+    assert [point.artery for point in points] == [1, 2, None]
+    last = points[-1]
+    assert (last.mean_cbf, last.standard_error, last.region, last.n_rejected) == (50.0, 1.75, "head", 1)
+    assert math.isnan(last.latency_s)
+    (*_, first) = course_of(flow(artery=1), quality(), replace(total, precision=None)).pairs
+    assert (first.mean_cbf, first.artery) == (50.0, None)
+    assert math.isnan(first.standard_error)
+
+
 def test_figures_may_become_known_later():
     first, second = course_of(flow(), quality(), flow(), quality(figures={**FIGURES, "ghost_level": 0.01})).pairs
     assert "ghost_level" not in first.figures

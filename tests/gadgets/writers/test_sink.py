@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from scan_headers import scan_header
 from summaries import SUMMARY
 
 from perfline.gadgets.errors import OutputError
+from perfline.gadgets.stage_data import Notice
 from perfline.gadgets.writers.sink import SinkGroup, claim_files, finished_file, partial_path, prepare_folder
 
 
@@ -76,6 +78,17 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         prepare_folder(tmp_path / "file" / "b")
 
 
+def test_a_folder_on_a_full_disk(tmp_path, monkeypatch):
+    def full(path, data):
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"output folder .*: can't be written: No space left on device"):
+        prepare_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_of_an_earlier_scan_are_not_overwritten_unasked(tmp_path):
     paths = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     for path in paths[1:]:
@@ -106,7 +119,7 @@ def test_a_failing_sink_costs_the_others_nothing_and_is_reported_once(tmp_path, 
     group.open(scan_header())
     for item in range(3):
         group.write(item)
-    assert good.items == [0, 1, 2]
+    assert good.items == [0, Notice("error", "bad: write failed"), 1, 2]
     assert group.failures == ["bad: write failed"]
     assert group.close(None) == (tmp_path / "good.txt",)
     assert group.failures == ["bad: write failed", "bad: close failed"]
@@ -132,6 +145,58 @@ def test_a_sink_that_cannot_open_stops_the_scan(tmp_path):
         group.open(scan_header())
 
 
+def test_a_verdict_is_not_told_again_at_the_end(tmp_path):
+    sink = Recorder(tmp_path / "one.txt", fails_at=("open",))
+    group = SinkGroup([sink])
+    with pytest.raises(OutputError, match="open failed"):
+        group.open(scan_header())
+    sink.close = lambda summary: sink.open(None)
+    group.close(SUMMARY)
+    assert group.notices == []
+
+
+def test_sinks_that_need_not_open_are_left_out_and_one_cause_is_told_once(tmp_path, caplog):
+    bad = [Recorder(tmp_path / name, fails_at=("open",)) for name in ("one.txt", "two.txt")]
+    good, told = Recorder(tmp_path / "good.txt"), []
+    group = SinkGroup([bad[0], good, bad[1]], must_open=False, on_failure=told.append)
+    group.open(scan_header())
+    group.write("item")
+    text = "one, two: open failed"
+    assert good.items == [Notice("error", text), "item"]
+    assert [sink.items for sink in bad] == [[], []]
+    assert group.close(SUMMARY) == (tmp_path / "good.txt",)
+    assert group.notices == [("error", text)]
+    assert told == ["open failed"]
+    assert [record.getMessage() for record in caplog.records] == [text]
+
+
+def test_whoever_listens_hears_each_reason_once_and_no_names_of_files(tmp_path):
+    def full(name):
+        error = OutputError(f"file {tmp_path}/{name}: can't be written: No space left on device")
+        error.__cause__ = OSError(28, "No space left on device")
+        return error
+
+    sinks = [Recorder(tmp_path / name) for name in ("one", "two", "three")]
+    errors = [full("one"), full("two"), OutputError(f"reference {tmp_path}/ref: expected 3 slices, got 2")]
+    for sink, error in zip(sinks, errors, strict=True):
+        sink.write = lambda item, error=error: (_ for _ in ()).throw(error)
+    told = []
+    group = SinkGroup(sinks, on_failure=told.append)
+    group.open(scan_header())
+    group.write("item")
+    group.write("item")
+    assert told == ["No space left on device", "reference ... expected 3 slices, got 2"]
+    assert len(group.failures) == 3
+
+
+def test_remarks_are_information(tmp_path):
+    sink = Recorder(tmp_path / "one.txt")
+    sink.remarks = ("archive A@b:1: took 2 DICOM files",)
+    group = SinkGroup([sink])
+    group.close(SUMMARY)
+    assert group.notices == [("info", "archive A@b:1: took 2 DICOM files")]
+
+
 def test_a_late_sink_is_closed_when_the_others_are_and_the_peer_has_been_told(tmp_path):
     late, early = Recorder(tmp_path / "late"), Recorder(tmp_path / "early", fails_at=("write",))
     late.is_late = True
@@ -139,7 +204,7 @@ def test_a_late_sink_is_closed_when_the_others_are_and_the_peer_has_been_told(tm
     group.open(scan_header())
     group.write("item")
     assert group.close_prompt(SUMMARY) == (tmp_path / "early",)
-    assert (late.summary, late.items) == (None, ["item"])
+    assert (late.summary, late.items) == (None, ["item", Notice("error", "early: write failed")])
     assert group.close_late(SUMMARY) == (tmp_path / "early", tmp_path / "late")
     assert late.summary.files == ((tmp_path / "early").as_posix(),)
     assert late.summary.notices == (("error", "early: write failed"),)
@@ -149,3 +214,16 @@ def test_closing_a_group_closes_the_late_ones_too(tmp_path):
     late, early = Recorder(tmp_path / "late"), Recorder(tmp_path / "early")
     late.is_late = True
     assert SinkGroup([late, early]).close(SUMMARY) == (tmp_path / "early", tmp_path / "late")
+
+
+def test_what_late_sinks_tell_goes_to_those_that_can_amend(tmp_path):
+    late, early = Recorder(tmp_path / "late", fails_at=("close",)), Recorder(tmp_path / "early")
+    late.is_late, early.problems, amended = True, ("EchoTime is not known",), []
+    early.amend = amended.append
+    group = SinkGroup([late, early])
+    summary = replace(SUMMARY, notices=(("info", "no noise scan"),))
+    group.close_prompt(summary)
+    assert amended == []
+    group.close_late(summary)
+    told = ("info", "no noise scan"), ("warning", "EchoTime is not known"), ("error", "late: close failed")
+    assert amended == [told]

@@ -67,3 +67,16 @@ def test_a_scan_that_failed_at_its_header_has_a_summary(tmp_path):
     with pytest.raises(OutputError, match=r"summary\.json: already there"):
         SummarySink(tmp_path / "out").close(SUMMARY)
     assert json.loads(path.read_text("utf-8"))["n_readouts"] == 12
+
+
+def test_what_is_told_afterwards_is_added(tmp_path):
+    sink = SummarySink(tmp_path)
+    sink.amend((("info", "too early"),))
+    assert list(tmp_path.iterdir()) == []
+    sink.open(scan_header())
+    (path,) = sink.close(SUMMARY)
+    before = json.loads(path.read_text("utf-8"))
+    sink.amend((*SUMMARY.notices, ("error", "archive: gone")))
+    after = json.loads(path.read_text("utf-8"))
+    assert after.pop("notices") == [*before.pop("notices"), {"level": "error", "text": "archive: gone"}]
+    assert after == before

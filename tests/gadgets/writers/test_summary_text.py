@@ -113,3 +113,49 @@ def test_a_long_list_of_regions_is_cut():
     lines = format_summary({"regions": [region] * 25}).splitlines()
     assert lines[-1] == "  ... 5 more"
     assert sum(line.startswith("  a ") for line in lines) == 20
+
+
+def test_a_kidney_has_renal_flow_and_no_head():
+    region = {"name": "head", "label": 0, "mean": 60.0, "standard_error": 1.5, "n_voxels": 40, "n_pairs": 9}
+    summary = {
+        "parameters": {"Organ": {"value": "kidney", "unit": "", "origin": "header"}},
+        "figures": {"mean_cbf": 60.0, "mean_cbf_voxel_standard_error": 5.0},
+        "regions": [{**region, "n_pairs_needed": None}],
+    }
+    text = format_summary(summary)
+    assert "  RBF, mean in the mask                    60" in text
+    assert text.splitlines()[8] == "  mask   60    1.5      40      9       -"
+    assert "CBF" not in text
+    assert "head" not in text.replace("header", "")
+    # what the scan was is known where its parameters are not listed
+    assert format_summary(summary, with_parameters=False).splitlines() == text.splitlines()[:9]
+
+
+def test_an_encoded_scan_is_counted_in_blocks():
+    region = {"name": "head, artery 2", "mean": 6.0, "standard_error": 1.5, "n_voxels": 40, "n_pairs": 3}
+    lines = format_summary(
+        {
+            "n_pairs": 3,
+            "n_blocks": 3,
+            "n_pairs_rejected": 1,
+            "figures": {"mean_cbf": 6.0, "median_tsnr": 0.5},
+            "figures_of": "all arteries",
+            "regions": [{**region, "n_pairs_needed": 5}],
+            "rejected": [{"pair": 1, "reason": "too far"}],
+        }
+    ).splitlines()
+    assert lines[1] == "  blocks             3 used, 1 rejected"
+    assert lines[3] == "Figures of all arteries (blood flow in mL/100g/min where M0 is known)"
+    assert lines[5].startswith("  temporal SNR of a block, median")
+    assert lines[8].split() == ["CBF", "error", "voxels", "blocks", "needed"]
+    assert lines[-2:] == ["Blocks left out", "  block 1  too far"]
+
+
+def test_sub_boli_are_named_beside_their_blocks():
+    region = {"name": "head", "mean": 6.0, "standard_error": 1.5, "n_voxels": 40, "n_pairs": 14}
+    figures = {"median_tsnr": 0.5, "seconds_per_pair": 6.0}
+    summary = {"n_pairs": 14, "n_blocks": 2, "figures": figures, "regions": [{**region, "n_pairs_needed": None}]}
+    lines = format_summary(summary).splitlines()
+    assert lines[1] == "  blocks             2 used (14 sub-boli), 0 rejected"
+    assert lines[4:6] == ["  temporal SNR of a sub-bolus, median  0.5", "  time for a sub-bolus [s]             6"]
+    assert lines[8].split() == ["CBF", "error", "voxels", "sub-boli", "needed"]

@@ -48,6 +48,12 @@ def test_error_is_the_scatter_of_repeated_fits():
     assert np.sqrt(np.mean(squares)) == pytest.approx(np.std(flows, ddof=1), rel=0.12)
 
 
+def test_each_delay_takes_a_degree_of_freedom():
+    pairs = [np.full(n, value) for value, n in zip(tissue_signal(LABELING, CBF, ATT, T1), N_PAIRS, strict=True)]
+    weights = flow_weights(LABELING, CBF, ATT, T1, N_PAIRS)
+    assert fit_precision(CBF, pairs, weights).freedom == sum(N_PAIRS) - len(N_PAIRS)
+
+
 def test_later_slices_have_weights_of_their_own():
     shifted = Labeling(LabelingType.PCASL, (0.7, 1.2, 1.7, 2.2, 2.7), 1.8, 0.85, 1.65, 0.9)
     np.testing.assert_allclose(

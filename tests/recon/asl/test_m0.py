@@ -20,6 +20,30 @@ def test_correction_undoes_the_saturation_of_a_90_degree_excitation() -> None:
     assert signal * recovery_correction(repetition_time, tissue_t1) == pytest.approx(1, rel=1e-5)
 
 
+@pytest.mark.parametrize("degrees", [20.0, 65.0, 90.0, 110.0])
+def test_correction_undoes_the_steady_state_of_any_angle(degrees: float) -> None:
+    angle, repetition_time, tissue_t1, magnetisation = np.deg2rad(degrees), 1.7, 1.3, 1.0
+    recovery = np.exp(-repetition_time / tissue_t1)
+    for _ in range(60):
+        magnetisation = 1 + (magnetisation * np.cos(angle) - 1) * recovery
+    # what the transient leaves after 60 excitations is below rounding
+    assert magnetisation * recovery_correction(repetition_time, tissue_t1, angle) == pytest.approx(1, rel=1e-12)
+
+
+def test_90_degrees_are_the_formula_of_the_consensus_to_the_last_digit() -> None:
+    assert recovery_correction(2.0, 1.6, np.deg2rad(90.0)) == recovery_correction(2.0, 1.6) == 1 / -np.expm1(-2.0 / 1.6)
+
+
+@pytest.mark.parametrize("angle", [0.0, -0.5, np.pi, np.nan])
+def test_angle_must_be_an_excitation(angle: float) -> None:
+    with pytest.raises(InputError, match=r"flip_angle: expected above 0 and below pi \[rad\], got"):
+        recovery_correction(2.0, 1.6, angle)
+
+
+def test_without_a_correction_no_t1_is_needed() -> None:
+    assert recovery_correction(8.0, np.nan) == 1.0
+
+
 @pytest.mark.parametrize(("repetition_time", "is_corrected"), [(4.999, True), (5.0, False), (8.0, False)])
 def test_correction_ends_at_5_s(repetition_time: float, is_corrected: bool) -> None:
     assert (recovery_correction(repetition_time, 1.6) > 1) is is_corrected

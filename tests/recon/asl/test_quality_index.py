@@ -83,3 +83,16 @@ def test_what_lies_outside_of_the_mask_does_not_count():
     noisy = 60 * GREY + 20 * WHITE + RNG.normal(0, 20, SHAPE)
     assert index(np.where(MASK, noisy, 1e6)) == index(noisy)
     assert np.isfinite(index(np.where(MASK, noisy, np.nan)))
+
+
+def test_negative_voxels_may_be_counted_in_another_image():
+    cbf = 60 * GREY + 20 * WHITE + np.where(MASK, RNG.normal(0, 15, SHAPE), 0)
+    judge = QualityIndex(GREY, WHITE, VOXEL, MASK)
+    # an image of one sign for each half of grey matter; smoothing blurs the border alone
+    half = np.broadcast_to(np.where(np.arange(SHAPE[2]) < 10, -1.0, 1.0), SHAPE)
+    assert judge.of(cbf, np.ones(SHAPE)) == judge.of(cbf) > judge.of(cbf, half)
+    n = np.mean(half[GREY == 1] < 0)
+    # the border is one voxel wide
+    assert judge.of(cbf, half) == pytest.approx(judge.of(cbf) * np.exp(-2.8478 * n**0.5196 / 3), rel=0.05)
+    with pytest.raises(InputError, match="difference: expected"):
+        judge.of(cbf, half[:1])

@@ -60,6 +60,8 @@ def test_statistics_of_a_map():
     usable = np.where(np.isfinite(SCALE) & (SCALE > 0), flow, np.nan)
     wanted = [mean_and_deviation(region_values(usable, LABELS, number)) for number in (3, 4, 11)]
     np.testing.assert_allclose(np.transpose([means, deviations]), wanted, rtol=1e-12)
+    counted = [np.count_nonzero(np.isfinite(usable[number == LABELS])) for number in (3, 4, 11)]
+    np.testing.assert_array_equal(found.n_finite_of(flow), counted)
 
 
 def test_regions_without_voxels_are_nan():

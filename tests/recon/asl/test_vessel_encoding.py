@@ -45,14 +45,24 @@ def test_probability_is_that_of_the_best_single_flow():
     np.testing.assert_allclose(found.probability[:, 0], wanted / wanted.sum(), rtol=1e-5)
 
 
-def test_without_flow_all_arteries_are_alike_and_without_noise_nothing_is_said():
+def test_without_flow_all_arteries_are_alike_and_none_is_named():
     encoding = make_encoding(hadamard_matrix(4))
-    components = np.zeros((3, 3))
-    components[1, 1:] = 5.0
-    found = vessel_territories(encoding, components, np.array([1.0, 0.0, np.nan]))
-    np.testing.assert_allclose(found.probability[:, 0], 1 / 3, rtol=1e-6)
-    assert found.artery.tolist() == [1, 0, 0]
-    assert np.isnan(found.probability[:, 1:]).all()
+    found = vessel_territories(encoding, np.array([[0.0, -1.0], [0.0, -2.0], [0.0, -3.0]]), np.array([1.0, 0.5]))
+    np.testing.assert_allclose(found.probability, 1 / 3, rtol=1e-6)
+    assert found.artery.tolist() == [0, 0]
+
+
+def test_without_noise_the_strongest_artery_is_certain():
+    encoding = make_encoding(hadamard_matrix(4))
+    components = np.array([[1.0, 0.0, 0.0], [5.0, 0.0, 5.0], [2.0, 0.0, 0.0]])
+    found = vessel_territories(encoding, components, np.array([0.0, 0.0, np.nan]))
+    assert found.artery.tolist() == [2, 0, 0]
+    np.testing.assert_allclose(found.probability[:, :2], [[0, 1 / 3], [1, 1 / 3], [0, 1 / 3]], rtol=1e-6)
+    # a variance that is not known says nothing, however clear the flow
+    assert np.isnan(found.probability[:, 2]).all()
+    # the limit of ever less noise
+    little = vessel_territories(encoding, components[:, :1], np.array([1e-9]))
+    np.testing.assert_array_equal(little.probability[:, 0], found.probability[:, 0])
 
 
 def test_bad_arrays_are_refused():

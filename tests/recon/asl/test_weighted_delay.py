@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from delay_series import PASL, PCASL, in_counts
 
+from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.asl.kinetic_model import tissue_signal
 from perfline.recon.asl.labeling import Labeling
-from perfline.recon.asl.weighted_delay import weighted_delay, weighted_delay_table
+from perfline.recon.asl.weighted_delay import look_up, weighted_delay, weighted_delay_table
 from perfline.recon.errors import InputError
 from perfline.recon.parameters import LabelingType
 
@@ -46,6 +47,32 @@ def test_what_is_undefined() -> None:
         assert np.isfinite(one[0, 0, 0])
         assert np.isnan(one[0, 0, 1:4]).all()
         assert one[0, 0, 4] == 0
+
+
+def test_a_look_up_tells_what_it_does_not_know() -> None:
+    # of the second slice all is 0.1 s later: bolus whole from 0.35 to 1.6 s
+    att = np.broadcast_to(np.array([0.1, 0.3, 1.0, 1.55, 1.9]), (2, 1, 5))
+    timing = np.array([0.0, 0.1])
+    delta_m, m0 = in_counts(tissue_signal(PCASL, np.full(att.shape, 60.0), att, 1.3, timing[:, None, None]))
+    mask = np.ones(att.shape, bool)
+    cbf, found, status = look_up(delta_m, m0, mask, PCASL, 1.3, timing)
+    known, unknown = FitStatus.LOOKED_UP, FitStatus.ATT_UNDETERMINED
+    assert status.tolist() == [
+        [[unknown, known, known, unknown, unknown]],
+        [[unknown, unknown, known, known, unknown]],
+    ]
+    np.testing.assert_array_equal(np.isfinite(found), status == known)
+    np.testing.assert_allclose(found[status == known], att[status == known], atol=1e-3)
+    # flow of blood that came before the first delay is known within what the time of its decay adds
+    np.testing.assert_allclose(cbf[att < 1.5], 60, rtol=0.05)
+    assert np.isnan(cbf[(status == unknown) & (att > 1)]).all()
+    delta_m[:, 0, 0, 2] *= -1
+    m0[1, 0, 2], mask[1, 0, 3] = 0, False
+    cbf, found, status = look_up(delta_m, m0, mask, PCASL, 1.3, timing)
+    assert (cbf[0, 0, 2], status[0, 0, 2]) == (0, FitStatus.NO_SIGNAL)
+    assert status[1, 0, 2:4].tolist() == [FitStatus.BAD_INPUT, FitStatus.OUTSIDE_MASK]
+    assert np.isnan([found[0, 0, 2], found[1, 0, 2], cbf[1, 0, 2]]).all()
+    assert (cbf[1, 0, 3], found[1, 0, 3]) == (0, 0)
 
 
 def test_table() -> None:
