@@ -21,6 +21,7 @@ from perfline.gadgets.stage_data import (
     ScanQuality,
     Volume,
 )
+from perfline.gadgets.stages.assess import GREY_MATTER
 from perfline.gadgets.stages.delays import blocks_of
 from perfline.gadgets.summary import ScanSummary
 from perfline.gadgets.writers.flow_words import place_name
@@ -161,7 +162,8 @@ def _flow_text(flow: CbfVolume | None, figures: Mapping[str, float], place: str)
     error = _error_text(precision) if of_head else ""
     text = f"{figures['mean_cbf']:6.1f}{error} {unit} ({place}"
     text += _text_of("; a voxel ± {:.1f}", figures["mean_cbf_voxel_standard_error"]) + ")"
-    text += _text_of("  grey matter {:.1f}", figures.get("mean_grey_matter"))
+    if precision is None or precision.name != GREY_MATTER:
+        text += _text_of("  grey matter {:.1f}", figures.get("mean_grey_matter"))
     if precision is not None and not of_head:
         text += f"  {precision.name} {precision.mean:.1f}{_error_text(precision)}"
     return text

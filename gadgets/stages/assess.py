@@ -15,10 +15,12 @@ from perfline.gadgets.stage_data import (
     M0Volume,
     Notice,
     PerfusionAverage,
+    RegionLabels,
     RegionPrecision,
     ScanHeader,
     ScanQuality,
     SideData,
+    TissueMaps,
     Volume,
 )
 from perfline.gadgets.stages.artery_sum import ArterySum
@@ -31,8 +33,12 @@ from perfline.gadgets.stages.tissue_figures import TissueFigures
 from perfline.gadgets.stages.volume_course import VolumeCourse
 from perfline.recon.asl.fit_status import has_flow
 from perfline.recon.asl.precision import CONFIDENCE
+from perfline.recon.asl.quality_index import PURE_TISSUE
 
-__all__ = ["Assess"]
+__all__ = ["GREY_MATTER", "Assess"]
+
+GREY_MATTER = "grey matter"
+"""Name of the region where tissue maps are given, and no regions."""
 
 _Group = tuple[float, float, int | None]
 _OF_FIT: _Group = (0.0, 0.0, None)
@@ -59,7 +65,7 @@ class Assess:
     settings : Settings
         Uses ``target_standard_error``, and how the pairs are averaged.
     side : SideData
-        Uses ``regions`` and ``tissues``.
+        Uses ``regions`` and ``tissues``. Without regions grey matter is the one, and without either the head.
     """
 
     name = "assess"
@@ -73,7 +79,8 @@ class Assess:
         self._volumes = VolumeCourse(header)
         self._tissues = TissueFigures(side.tissues)
         is_robust = settings.pair_mean == "robust"
-        self._flow = RegionFlow(header.asl, header.n_slices, side.regions, self._target, is_robust=is_robust)
+        regions = side.regions or _grey_matter(side.tissues)
+        self._flow = RegionFlow(header.asl, header.n_slices, regions, self._target, is_robust=is_robust)
         self._arteries: ArterySum | None = None
         n_arteries = len(header.asl.encoding_matrix[0]) - 1 if header.asl.encoding_matrix else 1
         if n_arteries > 1 and sub_boli(header.asl) is None:
@@ -226,6 +233,13 @@ class Assess:
             f" {CONFIDENCE:.0%} confidence below {worst.standard_error_bound:.2f} ({worst.name}) after {came}{after};"
             f" target {self._target:g}",
         )
+
+
+def _grey_matter(tissues: TissueMaps | None) -> RegionLabels | None:
+    """Pure grey matter as a region, where the maps have any."""
+    if tissues is None or not (tissues.grey_matter >= PURE_TISSUE).any():
+        return None
+    return RegionLabels((tissues.grey_matter >= PURE_TISSUE).astype(np.int32), tissues.affine, {1: GREY_MATTER})
 
 
 def _sound(flow: CbfVolume) -> CbfVolume:

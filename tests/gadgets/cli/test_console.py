@@ -93,6 +93,14 @@ def test_all_arteries_together_have_their_line():
     assert line.startswith("pair    6  all arteries  CBF   48.2 ± 0.50")
 
 
+def test_grey_matter_has_its_error_where_it_is_the_region():
+    grey = replace(HEAD, name="grey matter", mean=61.0, label=1, n_pairs_needed=14)
+    (line,) = shown(flow(grey), quality(figures={**FIGURES, "mean_grey_matter": 61.0}))
+    assert "CBF   48.2 mL/100g/min (head; a voxel ± 12.0)  grey matter 61.0 ± 1.23" in line
+    assert line.count("grey matter") == 1
+    assert line.endswith("needs 14 pairs")
+
+
 def test_a_changed_verdict_on_pairs_is_a_line():
     lines = shown(
         flow(),

@@ -20,7 +20,7 @@ from perfline.gadgets.stage_data import (
     TissueMaps,
     VolumeKey,
 )
-from perfline.gadgets.stages.assess import Assess
+from perfline.gadgets.stages.assess import GREY_MATTER, Assess
 from perfline.recon.asl.fit_precision import fit_precision, flow_weights
 from perfline.recon.asl.fit_status import FitStatus
 from perfline.recon.asl.kinetic_model import tissue_signal
@@ -338,11 +338,28 @@ def test_tissue_maps_give_their_own_figures():
     assert "bright_dark_ratio" not in figures
 
 
+def test_with_tissue_maps_alone_error_and_forecast_are_those_of_grey_matter():
+    grey = ((np.arange(SHAPE[2]) % 2 == 0) & MASK).astype(np.float32)
+    tissues = TissueMaps(grey, MASK - grey, None)
+    regions = RegionLabels((grey > 0).astype(np.int32), None, {1: GREY_MATTER})
+    found, wanted = (
+        of_type(run(assess(side=side), items(deltas(4))), CbfVolume)[-1].precision
+        for side in (SideData(tissues=tissues), SideData(regions=regions))
+    )
+    assert found == wanted
+    assert found.name == "grey matter"
+    assert found.standard_error > 0
+    # what the user calls a region comes first
+    both = SideData(tissues=tissues, regions=RegionLabels(LABELS, None, {1: "one"}))
+    assert of_type(run(assess(side=both), items(deltas(4))), CbfVolume)[-1].precision.name != GREY_MATTER
+
+
 def test_tissue_maps_without_pure_voxels_are_said_once():
     half = np.full(SHAPE, 0.5, np.float32)
     results = run(assess(side=SideData(tissues=TissueMaps(half, half, None))), items(deltas(3)))
     (notice,) = of_type(results, Notice)
     assert "fewer than 2 voxels of at least 0.9 grey or white matter" in notice.text
+    assert of_type(results, CbfVolume)[-1].precision.name == "head"
     assert "grey_white_ratio" not in of_type(results, ScanQuality)[-1].figures
 
 
