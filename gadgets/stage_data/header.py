@@ -69,6 +69,10 @@ class AslParameters:
         """``CBF``, or ``RBF`` of the kidney."""
         return "RBF" if self.organ == "kidney" else "CBF"
 
+    def slice_times(self, n_slices: int) -> tuple[float, ...]:
+        """When each slice is excited after the first [s]: of a 3D readout all at once."""
+        return self.slice_timing or (0.0,) * n_slices
+
 
 @dataclass(frozen=True)
 class HargreavesParameters:

@@ -78,7 +78,7 @@ def arrival_scale(
         labeling,
         np.where(known, transit_time, 0),
         tissue_t1=asl.perfused_tissue_t1,
-        slice_timing=asl.slice_timing or (0.0,) * n_slices,
+        slice_timing=asl.slice_times(n_slices),
     )
     scale[known] = flow[known] / difference[known]
     return scale
@@ -116,7 +116,7 @@ def arrival_notice(
     if not n_without:
         return
     labeling = kinetic_labeling(asl, [(average.post_labeling_delay, average.labeling_duration)])
-    timing = np.array(asl.slice_timing or (0.0,) * len(mask))
+    timing = np.array(asl.slice_times(len(mask)))
     excitation = excitation_times(labeling, timing, 1)[0].reshape(-1, 1, 1)
     is_unknown = without & ~_is_known(transit_time)
     is_late = without & ~is_unknown & (transit_time >= excitation)

@@ -223,7 +223,7 @@ class FitDelays:
             mask,
             kinetic_labeling(self._asl, groups),
             self._asl.perfused_tissue_t1,
-            np.array(self._asl.slice_timing or (0.0,) * self._n_slices),
+            np.array(self._asl.slice_times(self._n_slices)),
         )
         # nothing to show while no bolus has come whole
         if not np.any(status == FitStatus.LOOKED_UP):
@@ -244,13 +244,12 @@ class FitDelays:
 
     def _make_plan(self, mask: NDArray[np.bool_]) -> MultiDelayPlan:
         asl = self._asl
-        timing = asl.slice_timing or (0.0,) * self._n_slices
         bounds = FitBounds(cbf=RBF_BOUNDS) if asl.organ == "kidney" else FitBounds()
         return MultiDelayPlan(
             kinetic_labeling(asl, self._groups),
             mask,
             asl.perfused_tissue_t1,
-            slice_timing=timing,
+            slice_timing=asl.slice_times(self._n_slices),
             arterial_arrival_time=self._arterial_arrival,
             flip_angle=asl.look_locker_flip_angle,
             bounds=bounds,

@@ -146,7 +146,7 @@ class Quantify:
 
     def _factor(self, post_labeling_delay: float, labeling_duration: float) -> NDArray[np.float64]:
         asl = self._asl
-        delays = slice_delays(post_labeling_delay, asl.slice_timing or (0.0,) * self._n_slices)
+        delays = slice_delays(post_labeling_delay, asl.slice_times(self._n_slices))
         factor = cbf_factor(
             asl.labeling_type,
             post_labeling_delay=delays,

@@ -82,7 +82,7 @@ class RegionFlow:
         is_robust: bool = False,
     ) -> None:
         self._asl = asl
-        self._timing = np.asarray(asl.slice_timing or (0.0,) * n_slices, np.float32)
+        self._timing = np.asarray(asl.slice_times(n_slices), np.float32)
         self._regions = regions
         self._target = target
         self._is_robust = is_robust

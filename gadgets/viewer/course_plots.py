@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from perfline.gadgets.viewer.bokeh_parts import models, plotting
 from perfline.gadgets.viewer.looks import ACCENT, BAD, GOOD, LETTERS, WARN, darken
-from perfline.gadgets.writers.flow_words import place_name, region_name
+from perfline.gadgets.writers.flow_words import acquired_in, differences_in, one_of, place_name, region_name
 from perfline.gadgets.writers.scan_course import PairPoint, VolumePoint
 
 __all__ = ["CoursePlots"]
@@ -125,9 +125,9 @@ class CoursePlots:
             region = f"{region}, artery {artery}"
         self._flow.title.text = f"{flow_name}, mean of {region} ± standard error  [{unit}]"
         self._error.title.text = f"Its standard error{', target and forecast' if target else ''}  [{unit}]"
-        one = {None: "pair", 1: "block"}.get(pairs_of_block, "sub-bolus")
+        one = one_of(differences_in(pairs_of_block))
         self._snr.title.text = f"Temporal SNR of a {one}, median of the {place_name(flow_name)}"
-        self._snr.xaxis.axis_label = f"{'pairs' if pairs_of_block is None else 'blocks'} acquired"
+        self._snr.xaxis.axis_label = f"{acquired_in(pairs_of_block)} acquired"
         self._pairs.data = _pair_columns(pairs, of_block)
         self._spread.data = _spread_columns(pairs, of_block)
         self._volumes.data = _volume_columns(volumes)

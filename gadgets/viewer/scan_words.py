@@ -10,7 +10,7 @@ from perfline.gadgets.stage_data import PerfusionAverage
 from perfline.gadgets.viewer.looks import ACCENT, BAD, FAINT, GOOD, PANEL, TEXT, WARN
 from perfline.gadgets.viewer.scan_views import ScanView
 from perfline.gadgets.viewer.wire import ParameterRow
-from perfline.gadgets.writers.flow_words import one_of, region_name
+from perfline.gadgets.writers.flow_words import acquired_in, differences_in, one_of, region_name
 
 __all__ = ["forecast_of", "messages_html", "parameters_html", "status_html", "target_of"]
 
@@ -87,7 +87,7 @@ def messages_html(scan: ScanView) -> str:
     """Warnings, pairs that are left out, drops; the worst first."""
     ranks = ("error", "warning", "info")
     entries = [(level, level, text) for text, level in scan.notices.items()]
-    one = "pair" if scan.pairs_of_block is None else "block"
+    one = one_of(acquired_in(scan.pairs_of_block))
     entries += [("warning", f"{one} {number} left out", reason) for number, reason in scan.rejected]
     entries += [("warning", f"dropped {n} x", reason) for reason, n in scan.drops.most_common()]
     if scan.n_lost:
@@ -126,18 +126,19 @@ def _pairs_tile(scan: ScanView) -> _Tile:
     # each block adds one to an average, and to a fit as many as it has sub-boli
     of_one = scan.pairs_of_block or 1 if latest is scan.flow else 1
     lost = f"{latest.n_rejected} rejected"
-    return _Tile(_counted(scan).capitalize(), str(latest.n_pairs // of_one), lost, WARN if latest.n_rejected else TEXT)
-
-
-def _counted(scan: ScanView) -> str:
-    return "pairs" if scan.pairs_of_block is None else "blocks"
+    return _Tile(
+        acquired_in(scan.pairs_of_block).capitalize(),
+        str(latest.n_pairs // of_one),
+        lost,
+        WARN if latest.n_rejected else TEXT,
+    )
 
 
 def _flow_tile(scan: ScanView) -> _Tile:
     flow, quality = scan.flow, scan.quality
     if flow is None or quality is None:
         name = (scan.began.flow_name if scan.began is not None else None) or "Blood flow"
-        return _Tile(name, _UNKNOWN, f"after the first {one_of(_counted(scan))} and M0")
+        return _Tile(name, _UNKNOWN, f"after the first {one_of(acquired_in(scan.pairs_of_block))} and M0")
     name = scan.flow_name or "CBF"
     region, mean, error = "head", quality.figures.get("mean_cbf", math.nan), math.nan
     precision = quality.precision if quality.figures_of else flow.precision
@@ -158,7 +159,7 @@ def _forecast_tile(scan: ScanView) -> _Tile:
     if needed is None or scan.quality is None:
         return _Tile("Target", _UNKNOWN, _target_text(scan) or "no target set")
     minutes = scan.quality.figures.get("minutes_needed", math.nan)
-    text = f"{needed} {_counted(scan)}" + (f", {minutes:.1f} min" if math.isfinite(minutes) else "")
+    text = f"{needed} {acquired_in(scan.pairs_of_block)}" + (f", {minutes:.1f} min" if math.isfinite(minutes) else "")
     return _Tile("Needed for the target, in all", text, _target_text(scan))
 
 
@@ -170,7 +171,7 @@ def _target_text(scan: ScanView) -> str:
 def _quality_tiles(scan: ScanView) -> list[_Tile]:
     figures = {} if scan.quality is None else scan.quality.figures
     volumes = scan.volumes
-    of_one = {None: "pair", 1: "block"}.get(scan.pairs_of_block, "sub-bolus")
+    of_one = one_of(differences_in(scan.pairs_of_block))
     last = volumes[-1] if volumes else None
     motion = max((one.displacement for one in volumes if math.isfinite(one.displacement)), default=math.nan)
     return [

@@ -159,7 +159,7 @@ def _suffixes(items: Sequence[PerfusionAverage | CbfVolume]) -> list[str]:
 
 def _slice_delays(asl: AslParameters, delay: float, n_slices: int) -> tuple[float, ...]:
     """Delay of each slice: those of a 2D scan are excited one after the other."""
-    return tuple(float(time) for time in slice_delays(delay, asl.slice_timing or (0.0,) * n_slices))
+    return tuple(float(time) for time in slice_delays(delay, asl.slice_times(n_slices)))
 
 
 def _formula(header: ScanHeader, flow: CbfVolume) -> str:

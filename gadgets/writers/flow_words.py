@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["counted_in", "one_of", "place_name", "region_name", "words_for"]
+__all__ = ["acquired_in", "counted_in", "differences_in", "one_of", "place_name", "region_name", "words_for"]
 
 _HEAD: Final = "head"
 """Name of the one region where none are given; its label is 0."""
@@ -66,6 +66,28 @@ def counted_in(summary: Mapping[str, Any]) -> str:
     if n_blocks is None:
         return "pairs"
     return "blocks" if n_blocks == summary.get("n_pairs") else "sub-boli"
+
+
+def acquired_in(pairs_of_block: int | None) -> str:
+    """What the pairs that are acquired are called; `pairs_of_block` as in `perfline.gadgets.viewer.wire.Began`.
+
+    Examples
+    --------
+    >>> [acquired_in(number) for number in (None, 1, 7)]
+    ['pairs', 'blocks', 'blocks']
+    """
+    return "pairs" if pairs_of_block is None else "blocks"
+
+
+def differences_in(pairs_of_block: int | None) -> str:
+    """What the differences that a map counts are called.
+
+    Examples
+    --------
+    >>> [differences_in(number) for number in (None, 1, 7)]
+    ['pairs', 'blocks', 'sub-boli']
+    """
+    return acquired_in(pairs_of_block) if pairs_of_block in (None, 1) else "sub-boli"
 
 
 def one_of(counted: str) -> str:
